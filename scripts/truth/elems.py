@@ -8,6 +8,7 @@ one, so the records that carry one are taken out before bgpdump sees the file.
 """
 
 import bz2
+import calendar
 import gzip
 import os
 import re
@@ -16,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 # An MP_REACH_NLRI (14) or MP_UNREACH_NLRI (15) attribute, one- or two-octet
 # length (RFC 4271 section 4.3), whose value opens with AFI 1, SAFI 2 (RFC 4760
@@ -32,8 +34,8 @@ def update_files(folder, start=None, end=None):
     them. A file's name gives its first moment, and it ends where the next
     one begins; an extra file either side covers clocks that disagree.
     """
-    import calendar
-    import time
+    if not os.path.isdir(folder):
+        sys.exit(f"{folder} is not a folder of update files")
     found = []
     for name in os.listdir(folder):
         m = re.search(r"(\d{8})\.(\d{4})", name)

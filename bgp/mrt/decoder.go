@@ -1,0 +1,186 @@
+package mrt
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/wire"
+)
+
+// ContentKind says what a record holds.
+type ContentKind uint8
+
+// The kinds of Content.
+const (
+	Message     ContentKind = iota + 1 // a BGP message: BGP, PeerAS, PeerAddr, LocalAS, Opts, Local
+	StateChange                        // a session changed state: OldState, NewState, PeerAS, PeerAddr, LocalAS
+	RIBEntries                         // entries of a table: RIB, Opts
+	PeerIndex                          // the peers of the tables that follow; the Decoder keeps it
+	Skipped                            // well framed and not supported: Reason
+)
+
+// Content is what one record says. It refers to the record's bytes and is valid only as long as they are.
+type Content struct {
+	Kind     ContentKind
+	PeerAS   uint32
+	LocalAS  uint32 // of the collector
+	PeerAddr netip.Addr
+	OldState bgp.State
+	NewState bgp.State
+	Local    bool         // the collector sent the message, the peer did not (RFC 6396 section 4.4.4): it says nothing about the peer's view
+	BGP      []byte       // the whole message, header included
+	Opts     wire.Options // how to read BGP, or the attributes of RIB entries
+	Reason   string       // of Skipped: one of the Skip constants
+	RIB      RIB
+}
+
+// The reasons of Skipped: a closed list, fit for a counter's label.
+const (
+	SkipType      = "unsupported-type"
+	SkipSubtype   = "unsupported-subtype"
+	SkipMulticast = "multicast-rib"
+	SkipGeneric   = "rib-generic"
+	SkipGeo       = "geo-peer-table"
+	SkipLegacy    = "legacy-bgp-message" // TypeBGP subtypes that carry no UPDATE or state
+)
+
+// The errors of Decode and RIB.Err: the record is malformed. Compared with errors.Is; worth a counter each.
+var (
+	ErrShort     = errors.New("mrt record is shorter than its fields")
+	ErrFamily    = errors.New("mrt record of an address family other than IPv4 and IPv6")
+	ErrPrefix    = errors.New("mrt record holds a prefix longer than its family")
+	ErrNoPeers   = errors.New("mrt table without a PEER_INDEX_TABLE before it")
+	ErrPeerIndex = errors.New("mrt table entry of a peer that the PEER_INDEX_TABLE does not list")
+	ErrEntries   = errors.New("mrt table record ends before its entries do, or goes on behind them")
+)
+
+// Subtypes of BGP4MP and BGP4MP_ET: RFC 6396 section 4.4, RFC 8050 section 3.
+const (
+	subStateChange    = 0
+	subMessage        = 1
+	subMessageAS4     = 4
+	subStateChangeAS4 = 5
+	subMessageLocal   = 6
+	subAS4Local       = 7
+	subAddPath        = 8
+	subAS4AddPath     = 9
+	subLocalAddPath   = 10
+	subAS4LocalAdd    = 11
+)
+
+// Decoder gives meaning to the records of one stream. It keeps the PEER_INDEX_TABLE, so that one Decoder serves one file and is told
+// of every record in order. The zero value is ready. Not safe for concurrent use.
+type Decoder struct {
+	peers    []peer
+	hasPeers bool
+	scratch  []byte // a BGP message rebuilt from a legacy record
+}
+
+type peer struct {
+	addr netip.Addr
+	as   uint32
+}
+
+// Decode reads one record into c. An error means that the record is malformed, and c is not to be used.
+func (d *Decoder) Decode(rec Record, c *Content) error {
+	c.reset()
+	switch rec.Type {
+	case TypeBGP4MP, TypeBGP4MPET:
+		return d.bgp4mp(rec, c)
+	case TypeTableDumpV2:
+		return d.tableDumpV2(rec, c)
+	case TypeTableDump:
+		return d.tableDump(rec, c)
+	case TypeBGP:
+		return d.legacy(rec, c)
+	}
+	return skipped(c, SkipType)
+}
+
+// reset empties c. The RIB is most of it and rarely used, so it is left alone where it is empty already.
+func (c *Content) reset() {
+	if c.Kind == RIBEntries {
+		c.RIB = RIB{}
+	}
+	c.Kind, c.PeerAS, c.LocalAS, c.PeerAddr = 0, 0, 0, netip.Addr{}
+	c.OldState, c.NewState, c.Local = 0, 0, false
+	c.BGP, c.Opts, c.Reason = nil, wire.Options{}, ""
+}
+
+func skipped(c *Content, reason string) error {
+	c.Kind, c.Reason = Skipped, reason
+	return nil
+}
+
+func (d *Decoder) bgp4mp(rec Record, c *Content) error {
+	switch rec.Subtype {
+	case subStateChange, subMessage, subMessageLocal, subAddPath, subLocalAddPath:
+	case subStateChangeAS4, subMessageAS4, subAS4Local, subAS4AddPath, subAS4LocalAdd:
+		c.Opts.AS4 = true
+	default:
+		return skipped(c, SkipSubtype)
+	}
+	b, err := session(rec.Body, c)
+	if err != nil {
+		return err
+	}
+	switch rec.Subtype {
+	case subStateChange, subStateChangeAS4:
+		if len(b) < 4 {
+			return ErrShort
+		}
+		c.Kind = StateChange
+		c.OldState, c.NewState = bgp.State(binary.BigEndian.Uint16(b)), bgp.State(binary.BigEndian.Uint16(b[2:]))
+		return nil
+	case subMessageLocal, subAS4Local:
+		c.Local = true
+	case subLocalAddPath, subAS4LocalAdd:
+		c.Local = true
+		c.Opts.AddPath4, c.Opts.AddPath6 = true, true
+	case subAddPath, subAS4AddPath:
+		c.Opts.AddPath4, c.Opts.AddPath6 = true, true
+	}
+	if len(b) < bgpHeaderLen {
+		return ErrShort
+	}
+	c.Kind, c.BGP = Message, b
+	c.Opts.IBGP = c.PeerAS == c.LocalAS && c.PeerAS != 0
+	c.Opts.Truncated = int(binary.BigEndian.Uint16(b[16:])) > len(b)
+	return nil
+}
+
+const bgpHeaderLen = 19
+
+// session reads the two ends of a BGP4MP session and returns what follows them.
+func session(b []byte, c *Content) ([]byte, error) {
+	if c.Opts.AS4 {
+		if len(b) < 12 {
+			return nil, ErrShort
+		}
+		c.PeerAS, c.LocalAS = binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+		b = b[8:]
+	} else {
+		if len(b) < 8 {
+			return nil, ErrShort
+		}
+		c.PeerAS, c.LocalAS = uint32(binary.BigEndian.Uint16(b)), uint32(binary.BigEndian.Uint16(b[2:]))
+		b = b[4:]
+	}
+	switch binary.BigEndian.Uint16(b[2:]) { // after the interface index
+	case 1:
+		if len(b) < 4+8 {
+			return nil, ErrShort
+		}
+		c.PeerAddr = netip.AddrFrom4([4]byte(b[4:]))
+		return b[4+8:], nil
+	case 2:
+		if len(b) < 4+32 {
+			return nil, ErrShort
+		}
+		c.PeerAddr = netip.AddrFrom16([16]byte(b[4:]))
+		return b[4+32:], nil
+	}
+	return nil, ErrFamily
+}

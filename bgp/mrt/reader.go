@@ -1,0 +1,224 @@
+package mrt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// TornKind says how a stretch of a stream fails to be records.
+type TornKind uint8
+
+// The kinds of TornError.
+const (
+	// Torn bytes are not a record, and another record was found after them: a record cut in the middle by its collector,
+	// or bytes that do not belong there.
+	Torn TornKind = iota + 1
+	// TruncatedEnd bytes are the start of a record that the stream ends in.
+	TruncatedEnd
+	// Garbage bytes are not a record, and none was found after them.
+	Garbage
+)
+
+// String is the word used in counters.
+func (k TornKind) String() string {
+	switch k {
+	case Torn:
+		return "torn"
+	case TruncatedEnd:
+		return "truncated"
+	case Garbage:
+		return "garbage"
+	}
+	return "unknown"
+}
+
+// TornError names a stretch of the stream that could not be read as records. It does not end the stream: the next call of
+// Reader.Next goes on behind it.
+type TornError struct {
+	Offset int64 // in the decompressed stream
+	Length int64 // bytes given up, at least 1
+	Kind   TornKind
+}
+
+// Error names the place.
+func (e *TornError) Error() string {
+	return fmt.Sprintf("mrt: %s record at byte %d, %d bytes not used", e.Kind, e.Offset, e.Length)
+}
+
+// window is how far from the last good record's time a header may be and still be believed when looking for a place to go on.
+const window = 7 * 24 * 3600
+
+// Reader walks the records of one stream. It holds at most one record and the header after it in memory. Not safe for concurrent use.
+type Reader struct {
+	src io.Reader
+	buf []byte // bytes read and not yet given out are buf[pos:end]
+	pos int
+	end int
+	off int64 // of buf[pos] in the stream
+	err error // what src ended with
+
+	last    uint32 // time of the last good record, seconds
+	hasLast bool
+}
+
+// NewReader reads records from the decompressed stream r.
+func NewReader(r io.Reader) *Reader {
+	return &Reader{src: r, buf: make([]byte, 256<<10)}
+}
+
+// Next returns the next record; its slices are valid until the next call. A *TornError tells of bytes that are not a record, after
+// which Next may be called again. io.EOF is the end; any other error is the source's and final.
+//
+// A record is given out only after the header behind it has been seen to make sense. That is what finds the record that its collector
+// left half written, whose length field covers its successor's head.
+func (r *Reader) Next() (Record, error) {
+	have := r.fill(headerLen)
+	if have == 0 {
+		return Record{}, r.final()
+	}
+	if have < headerLen {
+		return Record{}, r.skip(TruncatedEnd)
+	}
+	h := parseHeader(r.buf[r.pos:])
+	if r.sound(h, 0) {
+		return r.take(h), nil
+	}
+	if !r.plausible(h) {
+		return Record{}, r.skip(Garbage)
+	}
+	n := headerLen + int(h.length)
+	if r.fill(n) < n {
+		return Record{}, r.skip(TruncatedEnd)
+	}
+	// The record is whole, and what follows it is no header. Either its length lies about it, and a record starts inside it,
+	// or it is good and the damage is behind it.
+	if at := r.search(n); at < n {
+		e := &TornError{Offset: r.off, Length: int64(at), Kind: Torn}
+		r.drop(at)
+		return Record{}, e
+	}
+	return r.take(h), nil
+}
+
+// take gives out the record whose header h stands at pos and which is complete.
+func (r *Reader) take(h header) Record {
+	n := headerLen + int(h.length)
+	raw := r.buf[r.pos : r.pos+n : r.pos+n]
+	rec := view(h, raw, r.off)
+	r.drop(n)
+	r.last, r.hasLast = h.seconds, true
+	return rec
+}
+
+// sound reports whether the record with header h, at bytes ahead of pos, is whole and followed by the end or by a plausible header.
+func (r *Reader) sound(h header, at int) bool {
+	if !r.plausible(h) {
+		return false
+	}
+	n := at + headerLen + int(h.length)
+	have := r.fill(n + headerLen)
+	switch {
+	case have < n:
+		return false
+	case have < n+headerLen:
+		return true // the end, or a tail too short to be a header: that is the tail's fault
+	}
+	return r.plausible(parseHeader(r.buf[r.pos+n:]))
+}
+
+// plausible judges a header where one must stand. Its time is not looked at when its type is in use: files of different days may be joined.
+func (r *Reader) plausible(h header) bool {
+	return h.length <= maxRecord && (known(h.typ, h.sub) || h.typ != 0 && r.near(h))
+}
+
+// near reports whether the time of h is within the window around the last good record.
+func (r *Reader) near(h header) bool {
+	d := int64(h.seconds) - int64(r.last)
+	return r.hasLast && d >= -window && d <= window
+}
+
+// candidate judges a header found by searching, where almost everything is not one.
+func (r *Reader) candidate(h header) bool {
+	return known(h.typ, h.sub) && h.length >= least(h.typ) && h.length <= maxRecord && (!r.hasLast || r.near(h))
+}
+
+// skip gives up bytes from pos to the next place where records go on, and says which. When there is no such place, they are all
+// the rest and kind says what they were.
+func (r *Reader) skip(kind TornKind) error {
+	start, given := r.off, int64(0)
+	for {
+		at := r.search(stride)
+		whole := r.end-r.pos > at
+		given += int64(at)
+		r.drop(at)
+		switch {
+		case !whole:
+			return &TornError{Offset: start, Length: given, Kind: kind}
+		case at < stride:
+			return &TornError{Offset: start, Length: given, Kind: Torn}
+		}
+	}
+}
+
+// stride is how much skip looks through before it lets go of it, so that a long stretch of garbage needs no memory.
+const stride = 64 << 10
+
+// search looks for a place behind pos where records go on. It returns how far from pos that is: limit when there is none before
+// that, and all that is left when the stream ends sooner.
+func (r *Reader) search(limit int) int {
+	for at := 1; at < limit; at++ {
+		if have := r.fill(at + headerLen); have < at+headerLen {
+			return min(have, limit)
+		}
+		// A type in use, a sane length and a fitting time are eleven octets that chance does not get right. Before the first good
+		// record there is no time to fit, and the next header has to speak for this one.
+		if h := parseHeader(r.buf[r.pos+at:]); r.candidate(h) && (r.hasLast || r.sound(h, at)) {
+			return at
+		}
+	}
+	return limit
+}
+
+// drop moves n bytes on.
+func (r *Reader) drop(n int) {
+	r.pos += n
+	r.off += int64(n)
+}
+
+// fill tries to have n bytes at pos and returns how many there are: fewer than n only when the source has ended.
+func (r *Reader) fill(n int) int {
+	empty := 0
+	for r.end-r.pos < n && r.err == nil {
+		if r.pos > 0 && r.pos+n > len(r.buf) {
+			copy(r.buf, r.buf[r.pos:r.end])
+			r.end -= r.pos
+			r.pos = 0
+		}
+		if r.end == len(r.buf) {
+			// Twice what is there, not at once what a length field claims: the claim may be a lie.
+			r.buf = slices.Grow(r.buf, len(r.buf))
+			r.buf = r.buf[:cap(r.buf)]
+		}
+		m, err := r.src.Read(r.buf[r.end:])
+		r.end += m
+		r.err = err
+		if m > 0 {
+			empty = 0
+		} else if empty++; empty > maxEmptyReads && err == nil {
+			r.err = io.ErrNoProgress
+		}
+	}
+	return r.end - r.pos
+}
+
+// maxEmptyReads is how often in a row a source may give neither bytes nor an error.
+const maxEmptyReads = 100
+
+func (r *Reader) final() error {
+	if r.err == nil || errors.Is(r.err, io.EOF) {
+		return io.EOF
+	}
+	return fmt.Errorf("mrt: reading at byte %d: %w", r.off, r.err)
+}

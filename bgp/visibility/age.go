@@ -1,0 +1,242 @@
+package visibility
+
+import (
+	"math"
+
+	"github.com/corewatch/corewatch/bgp"
+)
+
+// horizon is how many minutes ahead the due queue holds; what is due later comes up at its end and is queued again.
+const horizon = 1 << 14
+
+// dueQueue says in which minute a record has to be looked at again: a ring of buckets, each in the order of entry.
+type dueQueue struct {
+	buckets [][]cellKey
+	at      int64 // the last minute processed
+	started bool
+}
+
+type cellKey struct {
+	row  RowID
+	peer PeerID
+}
+
+func (q *dueQueue) start(now bgp.Micros) {
+	if !q.started {
+		q.started = true
+		q.at = int64(now / minute)
+		q.buckets = make([][]cellKey, horizon)
+	}
+}
+
+func (q *dueQueue) bytes() int {
+	n := 24 * len(q.buckets)
+	for _, b := range q.buckets {
+		n += 8 * cap(b)
+	}
+	return n
+}
+
+// wake queues a record for the first whole minute at or after the instant.
+func (t *Table) wake(rec *record, at bgp.Micros) {
+	q := &t.due
+	m := int64((at - ms + minute - 1) / minute) // a rounding of the closed forms may only bring us early
+	m = min(max(m, q.at+1), q.at+horizon-1)
+	if old := rec.minute(); old > q.at && old <= m {
+		return // it comes up before that, and will be queued again
+	}
+	rec.setMinute(m)
+	b := &q.buckets[m%horizon]
+	*b = append(*b, cellKey{rec.row, rec.peer})
+}
+
+// schedule queues a record for the next instant at which anything about it may change by the mere passing of time.
+func (t *Table) schedule(rec *record, expected bool, now bgp.Micros) {
+	next := float64(math.MaxInt64)
+	soon := func(d float64) { next = min(next, d) }
+	observed, carried := t.sums(rec, now)
+	mature := float64(t.cfg.ExpectAfter / ms)
+	switch {
+	case !rec.is(recKnown):
+		soon(float64(t.cfg.Window / ms)) // forgotten
+	case observed < mature:
+		soon(mature - float64(rec.observed))
+	case expected != (carried >= t.cfg.ExpectShare*observed): // a session came back before this was judged
+		soon(float64((now - rec.since) / ms))
+	case rec.is(recAnnounced) && !expected:
+		soon(t.risesAt(rec, t.cfg.ExpectShare))
+	case rec.is(recAnnounced):
+		d := t.risesAt(rec, t.cfg.QuietShare)
+		if rec.is(recMoved) {
+			d = max(d, float64(t.cfg.QuietAfter/ms))
+		}
+		soon(d) // dropped
+	case expected:
+		soon(t.fallsAt(rec, t.cfg.ExpectShare))
+	default:
+		soon(float64(t.cfg.Window / ms)) // forgotten
+	}
+	at := rec.since + bgp.Micros(min(next, float64(horizon*minute/ms)))*ms
+	if rec.flap != 0 {
+		quiet := clock(now) - last(t.flaps.ring(rec.flap))
+		at = min(at, now-bgp.Micros(quiet)*ms+t.cfg.FlapWindow)
+	}
+	t.wake(rec, at)
+}
+
+// Tick moves time on and does, once for every whole minute that has passed, what time alone does: cells become expected, stop
+// being expected, are heard again after flapping, and records that say nothing any more are dropped. changed, which may be
+// nil, is called for every row whose vote may have changed, possibly more than once, and must not write to the table.
+//
+// A cell known for at least Config.ExpectAfter is expected while its share is at least Config.ExpectShare; the change is seen at
+// most one minute after the share crosses. A cell withdrawn without pause for Config.Window is forgotten: what is announced
+// after that is learned anew. Rows that are frozen keep what they expect, see Freeze.
+func (t *Table) Tick(now bgp.Micros, changed func(RowID)) {
+	now = t.advance(now)
+	q := &t.due
+	end := int64(now / minute)
+	if end-q.at >= horizon { // after a jump in time no bucket is left in the future
+		var all []cellKey
+		for m := q.at + 1; m < q.at+horizon; m++ {
+			for _, e := range q.take(m) {
+				if rec := t.isDue(e, m); rec != nil {
+					rec.setMinute(0)
+					all = append(all, e)
+				}
+			}
+		}
+		q.at = end
+		for _, e := range all {
+			t.age(e, now, changed)
+		}
+		return
+	}
+	for q.at < end {
+		q.at++
+		for _, e := range q.take(q.at) {
+			if t.isDue(e, q.at) != nil {
+				t.age(e, now, changed)
+			}
+		}
+	}
+}
+
+func (q *dueQueue) take(m int64) []cellKey {
+	b := &q.buckets[m%horizon]
+	entries := *b
+	*b = nil
+	return entries
+}
+
+// isDue is the record of an entry, unless it is gone or an earlier entry took over.
+func (t *Table) isDue(e cellKey, m int64) *record {
+	i := t.recs.find(e.row, e.peer)
+	if i == 0 {
+		return nil
+	}
+	if rec := t.recs.at(i); rec.minute() == m {
+		return rec
+	}
+	return nil
+}
+
+// age does what time does to one cell.
+func (t *Table) age(e cellKey, now bgp.Micros, changed func(RowID)) {
+	i := t.recs.find(e.row, e.peer)
+	if i == 0 {
+		return
+	}
+	rec := t.recs.at(i)
+	rec.setMinute(0)
+	t.settle(rec)
+	pe := &t.peers[e.peer]
+	q := t.quad(e.row, pe.word)
+	was := *q
+	t.quieten(rec, q, pe.bit, now)
+	if t.meta(e.row).frozen == 0 {
+		t.expect(rec, q, pe.bit, now)
+		if t.spent(rec, q.expected&pe.bit != 0, now) {
+			t.dropRecord(i)
+			rec = nil
+		}
+	} else if rec.flap == 0 {
+		rec = nil // Freeze wakes it
+	}
+	if rec != nil {
+		t.schedule(rec, q.expected&pe.bit != 0, now)
+	}
+	if *q != was && changed != nil {
+		changed(e.row)
+	}
+}
+
+// quieten lets a cell vote again that has been quiet for Config.FlapWindow.
+func (t *Table) quieten(rec *record, q *quad, bit uint64, now bgp.Micros) {
+	if rec.flap == 0 || bgp.Micros(clock(now)-last(t.flaps.ring(rec.flap)))*ms < t.cfg.FlapWindow {
+		return
+	}
+	t.flaps.release(rec.flap)
+	rec.flap = 0
+	q.muted &^= bit
+}
+
+// expect judges a cell by its share.
+func (t *Table) expect(rec *record, q *quad, bit uint64, now bgp.Micros) {
+	if !rec.is(recKnown) {
+		return // away: nothing ages
+	}
+	observed, carried := t.sums(rec, now)
+	if observed < float64(t.cfg.ExpectAfter/ms) {
+		return
+	}
+	if carried >= t.cfg.ExpectShare*observed {
+		q.expected |= bit
+	} else {
+		q.expected &^= bit
+	}
+}
+
+// spent reports that a record says nothing that its absence does not say.
+func (t *Table) spent(rec *record, expected bool, now bgp.Micros) bool {
+	in := now - rec.since
+	switch {
+	case rec.flap != 0:
+		return false
+	case !rec.is(recKnown):
+		return in >= t.cfg.Window
+	case rec.is(recAnnounced):
+		observed, carried := t.sums(rec, now)
+		return expected && observed >= float64(t.cfg.ExpectAfter/ms) && carried >= t.cfg.QuietShare*observed &&
+			(!rec.is(recMoved) || in >= t.cfg.QuietAfter)
+	default:
+		return !expected && in >= t.cfg.Window
+	}
+}
+
+// Freeze adds n to the row's freeze count, which never falls below 0. While it is above 0 time does not change what is expected
+// of the row, so that an outage under observation keeps its baseline. What was held back is judged at the first whole
+// minute after the count returns to 0.
+func (t *Table) Freeze(r RowID, n int) {
+	if !t.has(r) {
+		return
+	}
+	m := t.meta(r)
+	was := m.frozen
+	m.frozen = uint16(min(max(int(was)+n, 0), math.MaxUint16))
+	if was == 0 || m.frozen != 0 || !t.due.started {
+		return
+	}
+	for p := range t.peers {
+		if i := t.recs.find(r, PeerID(p)); i != 0 {
+			t.wake(t.recs.at(i), t.now)
+		}
+	}
+}
+
+// Frozen is the row's freeze count.
+func (t *Table) Frozen(r RowID) int {
+	if !t.has(r) {
+		return 0
+	}
+	return int(t.meta(r).frozen)
+}

@@ -1,0 +1,171 @@
+package visibility
+
+import "github.com/corewatch/corewatch/bgp"
+
+// record is the history of one cell that is new or changed lately. A cell without one is quiet: expected and announced for long,
+// or never mentioned, or withdrawn for so long that the past does not count.
+type record struct {
+	row      RowID
+	peer     PeerID
+	gen      uint16     // the peer's generation in which the record was last brought up to date
+	since    bgp.Micros // when the present state began
+	carried  uint32     // ms announced within the window, up to since
+	observed uint32     // ms known within the window, up to since
+	due      uint32     // minute of its entry in the due queue, 0 for none; the flags are in the top bits
+	flap     uint32     // its ring in flaps, 0 for none
+}
+
+const (
+	recKnown     = 1 << 31
+	recAnnounced = 1 << 30
+	recMoved     = 1 << 29 // since is a transition between announced and withdrawn
+	recFlags     = recKnown | recAnnounced | recMoved
+)
+
+func (r *record) is(flag uint32) bool { return r.due&flag != 0 }
+func (r *record) minute() int64       { return int64(r.due &^ recFlags) }
+
+func (r *record) setMinute(m int64) { r.due = r.due&recFlags | uint32(m)&^recFlags }
+
+func (r *record) enter(announced, moved bool, at bgp.Micros) {
+	r.since = at
+	r.due = r.due&^recFlags | recKnown
+	if announced {
+		r.due |= recAnnounced
+	}
+	if moved {
+		r.due |= recMoved
+	}
+}
+
+// records is an open-addressing hash from cell to record: slots hold indexes into slabs that never move, so growing copies four
+// bytes a record and a record's address is stable. Index 0 means none.
+type records struct {
+	slots []uint32
+	slabs []*[chunkRows]record
+	next  uint32 // first index never used
+	free  uint32 // chain of freed records through due
+	n     int
+}
+
+func (s *records) init() {
+	s.slots = make([]uint32, 1024)
+	s.next = 1
+}
+
+func (s *records) bytes() int { return 4*len(s.slots) + len(s.slabs)*chunkRows*32 }
+
+func (s *records) at(i uint32) *record { return &s.slabs[i>>chunkBits][i&chunkMask] }
+
+func cellHash(r RowID, p PeerID) uint64 {
+	h := (uint64(r)<<16 | uint64(p)) * 0x9E3779B97F4A7C15
+	return h ^ h>>32
+}
+
+func (s *records) slot(r RowID, p PeerID) uint64 {
+	m := uint64(len(s.slots) - 1)
+	i := cellHash(r, p) & m
+	for s.slots[i] != 0 {
+		if rec := s.at(s.slots[i]); rec.row == r && rec.peer == p {
+			break
+		}
+		i = (i + 1) & m
+	}
+	return i
+}
+
+func (s *records) find(r RowID, p PeerID) uint32 { return s.slots[s.slot(r, p)] }
+
+func (s *records) add(r RowID, p PeerID) uint32 {
+	if (s.n+1)*4 > len(s.slots)*3 {
+		old := s.slots
+		s.slots = make([]uint32, 2*len(old))
+		for _, i := range old {
+			if i != 0 {
+				rec := s.at(i)
+				s.slots[s.slot(rec.row, rec.peer)] = i
+			}
+		}
+	}
+	i := s.free
+	if i != 0 {
+		s.free = s.at(i).due
+	} else {
+		i = s.next
+		s.next++
+		if int(i)>>chunkBits == len(s.slabs) {
+			s.slabs = append(s.slabs, new([chunkRows]record))
+		}
+	}
+	*s.at(i) = record{row: r, peer: p}
+	s.slots[s.slot(r, p)] = i
+	s.n++
+	return i
+}
+
+func (s *records) remove(i uint32) {
+	rec := s.at(i)
+	m := uint64(len(s.slots) - 1)
+	hole := s.slot(rec.row, rec.peer)
+	for j := (hole + 1) & m; s.slots[j] != 0; j = (j + 1) & m {
+		o := s.at(s.slots[j])
+		home := cellHash(o.row, o.peer) & m
+		if (j-home)&m >= (j-hole)&m { // it may move back without passing its home
+			s.slots[hole] = s.slots[j]
+			hole = j
+		}
+	}
+	s.slots[hole] = 0
+	*rec = record{due: s.free, row: ^RowID(0)}
+	s.free = i
+	s.n--
+}
+
+// each visits the records in the order of their slabs.
+func (s *records) each(f func(*record)) {
+	for i := uint32(1); i < s.next; i++ {
+		if rec := s.at(i); rec.row != ^RowID(0) {
+			f(rec)
+		}
+	}
+}
+
+// record finds or makes the record of a cell; nil when Config.MaxRecords forbids it.
+func (t *Table) record(r RowID, p PeerID) (rec *record, made bool) {
+	if i := t.recs.find(r, p); i != 0 {
+		rec = t.recs.at(i)
+		t.settle(rec)
+		return rec, false
+	}
+	if t.recs.n >= t.cfg.MaxRecords {
+		t.stats.RecordsRejected++
+		return nil, false
+	}
+	rec = t.recs.at(t.recs.add(r, p))
+	rec.gen = t.peers[p].gen
+	return rec, true
+}
+
+func (t *Table) dropRecord(i uint32) {
+	t.flaps.release(t.recs.at(i).flap)
+	t.recs.remove(i)
+}
+
+// settle ends the record's present state at the flush that ended it, if the session was flushed since.
+func (t *Table) settle(rec *record) {
+	pe := &t.peers[rec.peer]
+	if rec.gen == pe.gen {
+		return
+	}
+	cut := pe.cutAt[rec.gen]
+	rec.gen = pe.gen
+	if !rec.is(recKnown) {
+		return
+	}
+	if rec.is(recMoved) {
+		t.rememberTransition(rec)
+	}
+	t.fold(rec, cut)
+	rec.since = cut
+	rec.due &^= recFlags
+}

@@ -1,0 +1,69 @@
+package detect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// MethodName and MethodVersion name the rules; both are part of every incident and of its id.
+const (
+	MethodName    = "expected-peers"
+	MethodVersion = "1"
+)
+
+// Config holds the numbers of the method. Shares are fractions, durations are seconds. Its digest is in every incident.
+type Config struct {
+	CountryShare     float64 `json:"country_share"`      // low branch: this share of prefixes and of units
+	CountryPrefixes  int     `json:"country_prefixes"`   // and at least so many prefixes
+	CountryOrigins   int     `json:"country_origins"`    // of at least so many origins
+	CountryHighShare float64 `json:"country_high_share"` // high branch: this share of prefixes
+	SmallCountry     int     `json:"small_country"`      // a country with fewer prefixes than this
+	SmallShare       float64 `json:"small_share"`        // needs this share of them
+	SmallPrefixes    int     `json:"small_prefixes"`     // and at least so many
+	NetworkShare     float64 `json:"network_share"`
+	NetworkUnits     int64   `json:"network_units"`
+	SmallNetwork     int     `json:"small_network"` // a network with fewer prefixes than this is lost only when all are gone
+	BaselineMinutes  int     `json:"baseline_minutes"`
+	SuspectAfter     int     `json:"suspect_after_s"`
+	ConfirmAfter     int     `json:"confirm_after_s"`
+	ConfirmMeanLoss  float64 `json:"confirm_mean_loss"`
+	MemberWindow     int     `json:"member_window_s"` // members are those lost at most so long before t0
+	RecoveringShare  float64 `json:"recovering_share"`
+	CloseShare       float64 `json:"close_share"`
+	CloseAfter       int     `json:"close_after_s"`
+	PermanentAfter   int     `json:"permanent_after_s"`
+	EpisodeRise      float64 `json:"episode_rise"`
+	EpisodeAfter     int     `json:"episode_after_s"`
+	EpisodeHistory   int     `json:"episode_history_min"` // minutes of level inside the incident before an episode can open
+	TitleShare       float64 `json:"title_share"`         // one origin with this share of the loss names the title
+	MinObservable    float64 `json:"min_observable"`      // below this observable share of its units an entity cannot open an incident
+	UnstableShare    float64 `json:"unstable_share"`      // above this unobservable share it is shown as unstable, never as normal
+}
+
+// DefaultConfig is the published method.
+func DefaultConfig() Config {
+	return Config{
+		CountryShare: 0.03, CountryPrefixes: 8, CountryOrigins: 3,
+		CountryHighShare: 0.30, SmallCountry: 16, SmallShare: 0.90, SmallPrefixes: 3,
+		NetworkShare: 0.05, NetworkUnits: 3, SmallNetwork: 3,
+		BaselineMinutes: 15, SuspectAfter: 15, ConfirmAfter: 180, ConfirmMeanLoss: 0.8, MemberWindow: 300,
+		RecoveringShare: 0.5, CloseShare: 0.9, CloseAfter: 900, PermanentAfter: 86400,
+		EpisodeRise: 0.05, EpisodeAfter: 15, EpisodeHistory: 60,
+		TitleShare: 0.9, MinObservable: 0.5, UnstableShare: 0.2,
+	}
+}
+
+// Digest is the lower-case hex SHA-256 of the configuration's JSON (and of extra, the other configurations that decide, in order).
+func (c Config) Digest(extra ...any) string {
+	h := sha256.New()
+	for _, v := range append([]any{c}, extra...) {
+		b, err := json.Marshal(v)
+		if err != nil { // plain structs of numbers: cannot fail; keep the digest honest if it ever does
+			b = []byte(err.Error())
+		}
+		h.Write(b)
+		h.Write([]byte{'\n'})
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,298 @@
+package detect
+
+import (
+	"slices"
+	"time"
+)
+
+// Engine turns readings into incidents. Not safe for concurrent use: one goroutine owns it, the one that follows the journal.
+type Engine struct {
+	cfg      Config
+	method   Method
+	data     Data
+	world    World
+	sink     Sink
+	entities []Entity
+	watches  []*watch // by EntityID; nil until the entity first loses something
+	active   []*watch // watches with a pending crossing or an open incident, ordered by EntityID
+	open     []bool   // by EntityID: has an open incident
+	serial   int
+	closed   []*Incident // ended incidents, in order of ending
+	faults   []*fault    // open monitor faults, in order of opening
+	now      int64
+	monitor  bool // readings arrive because the monitor changed its mind, not because the world did
+}
+
+// New makes an engine. software is the "corewatch 0.1.0 (commit)" of the method field; configDigest covers every configuration that decides.
+func New(cfg Config, data Data, software, configDigest string, w World, sink Sink) *Engine {
+	return &Engine{
+		cfg: cfg, data: data, world: w, sink: sink,
+		method: Method{Name: MethodName, Version: MethodVersion, ConfigSHA256: configDigest, Software: software},
+	}
+}
+
+// Register makes an entity known; the handle is valid for the engine's life.
+func (e *Engine) Register(ent Entity) EntityID {
+	e.entities = append(e.entities, ent)
+	e.watches = append(e.watches, nil)
+	e.open = append(e.open, false)
+	return EntityID(len(e.entities) - 1)
+}
+
+// Entity is what was registered.
+func (e *Engine) Entity(id EntityID) Entity { return e.entities[id] }
+
+// Now is the engine's time: the latest Tick, in µs.
+func (e *Engine) Now() time.Time { return time.UnixMicro(e.now).UTC() }
+
+// watch is what the engine remembers about an entity that has lost something.
+type watch struct {
+	id     EntityID
+	tracks [numSignals]*track
+	inc    *incident
+	listed bool // in Engine.active
+}
+
+// track follows one signal of an entity.
+type track struct {
+	sig       SignalID
+	cur       Reading
+	seen      bool
+	recent    recentLow
+	crossedAt int64 // t0 of a pending or joined crossing; 0 when below the floor
+	base      level // lowest recent level when it crossed; frozen while crossed
+	baseLevel float64
+	branch    string
+	joined    bool // part of the open incident
+	peak      Reading
+	peakAt    int64
+	peakParts []Part
+	peakDirty bool
+}
+
+// above reports whether the track is above its floor, measured from its frozen base.
+func (t *track) above(c *Config, kind string) bool {
+	ok, _ := c.crossed(kind, &t.cur, t.base)
+	return ok
+}
+
+// rise is how far the level stands above where it was when the floor was crossed.
+func (t *track) rise(r *Reading) float64 { return max(0, r.Level()-t.baseLevel) }
+
+// Observe takes the new reading of one signal of an entity, at an event time (µs). It must be called after every change that
+// moves a figure of the reading; calls with nothing lost and nothing remembered cost next to nothing.
+func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
+	w := e.watches[id]
+	if w == nil {
+		if r.LostPrefixes == 0 {
+			return
+		}
+		w = &watch{id: id}
+		e.watches[id] = w
+	}
+	t := w.tracks[sig]
+	if t == nil {
+		if r.LostPrefixes == 0 {
+			return
+		}
+		t = &track{sig: sig, recent: newRecentLow(e.cfg.BaselineMinutes)}
+		w.tracks[sig] = t
+	}
+	t.cur, t.seen = r, true
+	kind := e.entities[id].Type
+	if e.monitor { // what our own bookkeeping moved is never an onset (section 3)
+		t.recent.shift(at, levelOf(&r))
+		if t.crossedAt == 0 {
+			return
+		}
+	}
+	if t.crossedAt == 0 {
+		base := t.recent.lowest(at)
+		t.recent.update(at, levelOf(&r))
+		ok, branch := e.cfg.crossed(kind, &r, base)
+		if !ok {
+			return
+		}
+		t.crossedAt, t.base, t.branch = at, base, branch
+		t.baseLevel = baseLevel(&r, base)
+		t.peak, t.peakAt, t.peakDirty = r, at, true
+		e.list(w)
+		return
+	}
+	t.recent.update(at, levelOf(&r))
+	if r.Level() > t.peak.Level() {
+		t.peak, t.peakAt, t.peakDirty = r, at, true
+	}
+	if !t.joined && !t.above(&e.cfg, kind) {
+		t.crossedAt = 0
+		return
+	}
+	if w.inc != nil {
+		w.inc.changed(e, w, at)
+	}
+}
+
+// baseLevel is the level the entity had at its lowest recent point, in terms of today's denominators.
+func baseLevel(r *Reading, b level) float64 {
+	return max(ratio(float64(b.units), float64(r.Expected)), ratio(float64(b.all), float64(r.Prefixes)))
+}
+
+// BeginMonitorChange marks the readings that follow as caused by the monitor's own bookkeeping (a masked peer, a flushed
+// table), until EndMonitorChange. They cannot open an incident, and can retract one.
+func (e *Engine) BeginMonitorChange() { e.monitor = true }
+
+// EndMonitorChange ends what BeginMonitorChange began; reason goes into the revision of what is retracted.
+func (e *Engine) EndMonitorChange(reason string) {
+	e.monitor = false
+	for _, w := range slices.Clone(e.active) {
+		if w.inc != nil && w.inc.retractable(e, w) {
+			w.inc.retract(e, w, reason)
+		}
+	}
+}
+
+func (e *Engine) list(w *watch) {
+	if w.listed {
+		return
+	}
+	w.listed = true
+	i, _ := slices.BinarySearchFunc(e.active, w.id, func(a *watch, id EntityID) int { return int(a.id) - int(id) })
+	e.active = slices.Insert(e.active, i, w)
+}
+
+// Open reports whether the entity has an open incident; only then are its Toggles wanted.
+func (e *Engine) Open(id EntityID) bool { return e.open[id] }
+
+// Tick advances event time to a whole second (µs). paused says that no collector spoke: its clock stands, nothing is confirmed
+// and nothing recovers in silence (section 3).
+func (e *Engine) Tick(now int64, paused bool) {
+	step := now - e.now
+	if e.now == 0 {
+		step = 0
+	}
+	e.now = now
+	if len(e.active) > 0 {
+		keep := e.active[:0]
+		for _, w := range e.active {
+			e.tickWatch(w, now, step, paused)
+			if w.inc != nil || w.pending() {
+				keep = append(keep, w)
+			} else {
+				w.listed = false
+			}
+		}
+		clear(e.active[len(keep):])
+		e.active = keep
+	}
+	e.tickFaults(now, step, paused)
+}
+
+func (w *watch) pending() bool {
+	for _, t := range w.tracks {
+		if t != nil && t.crossedAt != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Engine) tickWatch(w *watch, now, step int64, paused bool) {
+	for _, t := range w.tracks {
+		if t == nil || t.crossedAt == 0 {
+			continue
+		}
+		if paused && !t.joined {
+			t.crossedAt += step
+		}
+		if t.peakDirty && (t.joined || w.inc == nil) {
+			t.peakParts, t.peakDirty = e.world.Parts(w.id, t.sig), false
+		}
+		if t.joined || now-t.crossedAt < int64(e.cfg.SuspectAfter)*1e6 {
+			continue
+		}
+		if w.inc == nil {
+			if !e.fresh(w, t) { // the share rose because its denominator shrank: nothing was lost now
+				t.crossedAt = 0
+				t.recent.shift(now, levelOf(&t.cur))
+				continue
+			}
+			e.openIncident(w, t)
+		} else {
+			w.inc.join(e, w, t)
+		}
+	}
+	if w.inc != nil {
+		w.inc.tick(e, w, now, step, paused)
+	}
+}
+
+// fresh reports whether any prefix was lost recently enough to be a member of an incident that began when t crossed its floor.
+func (e *Engine) fresh(w *watch, t *track) bool {
+	n := 0
+	e.world.LostRows(w.id, t.sig, func(_ Row, lostAt int64) {
+		if lostAt >= t.crossedAt-int64(e.cfg.MemberWindow)*1e6 {
+			n++
+		}
+	})
+	return n > 0
+}
+
+// Toggle reports that a member candidate of an open entity changed state.
+func (e *Engine) Toggle(id EntityID, r Row, at int64, st PrefixState) {
+	if w := e.watches[id]; w != nil && w.inc != nil {
+		w.inc.toggle(e, w, r, at, st)
+	}
+}
+
+// Finish marks what is still open at the end of input: such an incident has no end but open_at. The engine can be ticked on afterwards.
+func (e *Engine) Finish(now time.Time) {
+	for _, w := range e.active {
+		if w.inc != nil {
+			w.inc.doc.OpenAt = At(now)
+			w.inc.revise(e, w, "input ended", "the input ended while the event was open")
+		}
+	}
+	for _, f := range e.faults {
+		f.doc.OpenAt = At(now)
+		f.revise(e, "input ended", "the input ended while the fault was open")
+	}
+}
+
+// Incidents lists every incident in its last state, ordered by (start, id).
+func (e *Engine) Incidents() []*Incident {
+	out := slices.Clone(e.closed)
+	for _, w := range e.watches {
+		if w != nil && w.inc != nil {
+			out = append(out, &w.inc.doc)
+		}
+	}
+	for _, f := range e.faults {
+		out = append(out, &f.doc)
+	}
+	SortIncidents(out)
+	return out
+}
+
+// OpenIncident is the id of the entity's open incident, "" when there is none.
+func (e *Engine) OpenIncident(id EntityID) string {
+	if w := e.watches[id]; w != nil && w.inc != nil {
+		return w.inc.doc.ID
+	}
+	return ""
+}
+
+// SortIncidents orders by (start, id), the order of every list.
+func SortIncidents(l []*Incident) {
+	slices.SortFunc(l, func(a, b *Incident) int {
+		if c := a.Start.Time.Compare(b.Start.Time.Time); c != 0 {
+			return c
+		}
+		if a.ID < b.ID {
+			return -1
+		}
+		if a.ID > b.ID {
+			return 1
+		}
+		return 0
+	})
+}

@@ -1,0 +1,329 @@
+package signal
+
+import (
+	"slices"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/visibility"
+	"github.com/corewatch/corewatch/detect"
+)
+
+// family is the table of one address family with the judgement of each prefix and the sums of each entity.
+type family struct {
+	sig   detect.SignalID
+	table *visibility.Table
+	rows  []row
+	votes detect.VantageCount
+	aggs  []*agg // by EntityID; nil until the entity has a prefix
+}
+
+// judgement is what the voters say about a prefix.
+type judgement uint8
+
+const (
+	unjudged     judgement = iota // not in any sum: not looked at yet, or retired
+	up                            // observable and not lost
+	lost                          // observable, and at least LostShare of the voters withdrew it
+	unobservable                  // too few voters: neither up nor down
+)
+
+// row is a prefix as it is counted now. What it contributes to its entities is always derived from these fields alone.
+type row struct {
+	lostAt  bgp.Micros
+	traced  uint64 // number of its newest trace entry plus one
+	units   uint32
+	origin  uint32
+	country detect.EntityID
+	network detect.EntityID
+	judged  judgement
+	covered bool  // lost, under a live less specific of the same origin: deaggregated
+	watched bool  // a member of an open incident
+	loss8   uint8 // share of the voters that withdrew it, in 1/255, for the mean loss
+}
+
+// agg is what an entity adds up to.
+type agg struct {
+	units, lostUnits, unobservable int64
+	n, lost, covered, unobs        int
+	origins                        map[uint32]int // lost, not deaggregated prefixes by origin; countries only, never iterated
+	distinct                       int            // origins with at least one
+	rows                           []visibility.RowID
+	sorted                         int // so many of rows are in order and without repeats
+	dirty                          bool
+	sampled                        detect.Sample
+	sampledAt                      bgp.Micros
+}
+
+func newFamily(m *Monitor, sig detect.SignalID) *family {
+	f := &family{sig: sig}
+	f.table = visibility.New(visibility.Config{V6: sig == detect.BGPv6, OnUnits: func(r visibility.RowID, _, units uint32) {
+		f.setUnits(m, r, units)
+	}})
+	return f
+}
+
+func (f *family) handle(r visibility.RowID) detect.Row { return detect.Row(f.sig)<<32 | detect.Row(r) }
+
+// elem applies one elem to its cell.
+func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
+	if p.tables&(1<<f.sig) == 0 {
+		p.tables |= 1 << f.sig
+		p.touched[f.sig] = true
+	}
+	r, err := f.table.Intern(e.Prefix)
+	if err != nil {
+		m.stats.Rejected++
+		return
+	}
+	f.grow(int(r))
+	at := m.cur.At
+	var c visibility.Change
+	switch e.Kind {
+	case bgp.Withdraw:
+		m.stats.Withdrawals++
+		if e.Cause == bgp.CauseTreatWithdraw {
+			m.stats.TreatedAsWithdraw++
+		}
+		c = f.table.Withdraw(r, p.id, at)
+	case bgp.RIB:
+		m.seeded = true
+		c = f.table.Seed(r, p.id, e.Origin, at)
+	default:
+		m.stats.Announcements++
+		c = f.table.Announce(r, p.id, e.Origin, at)
+	}
+	if c&(visibility.DominantOriginChanged|visibility.Revived) != 0 || f.rows[r].judged == unjudged {
+		f.place(m, r)
+	}
+	if !c.VoteMayChange() {
+		return
+	}
+	m.stats.Changes++
+	m.record(f, r, p, e.Kind == bgp.Withdraw)
+	if e.Kind == bgp.Withdraw && c&visibility.BecameWithdrawn != 0 {
+		p.as.withdrew(m, at, f, r)
+	}
+	f.recount(m, r, at)
+}
+
+func (f *family) grow(r int) {
+	for len(f.rows) <= r {
+		f.rows = append(f.rows, row{country: detect.NoEntity, network: detect.NoEntity, units: f.table.OwnUnits(visibility.RowID(len(f.rows)))})
+	}
+}
+
+// setUnits is the table's news that a row counts for more or fewer blocks, because a more specific came or went.
+func (f *family) setUnits(m *Monitor, r visibility.RowID, units uint32) {
+	if int(r) >= len(f.rows) { // being interned: grow reads the units
+		return
+	}
+	x := &f.rows[r]
+	f.count(m, x, -1)
+	x.units = units
+	f.count(m, x, 1)
+}
+
+// place decides which country and network a row counts for, when it is new or its origin changed.
+func (f *family) place(m *Monitor, r visibility.RowID) {
+	x := &f.rows[r]
+	origin := f.table.Origin(r)
+	if origin == x.origin && x.judged != unjudged {
+		return
+	}
+	country, network := m.country(m.places.Country(f.table.Prefix(r), origin)), m.network(origin)
+	f.count(m, x, -1)
+	x.origin = origin
+	if country != x.country {
+		x.country = country
+		f.enlist(country, r)
+	}
+	if network != x.network {
+		x.network = network
+		f.enlist(network, r)
+	}
+	f.count(m, x, 1)
+}
+
+// enlist remembers that a row counts, or once counted, for an entity; readers check which it is.
+func (f *family) enlist(id detect.EntityID, r visibility.RowID) {
+	if id == detect.NoEntity {
+		return
+	}
+	if f.aggs[id] == nil {
+		f.aggs[id] = &agg{}
+	}
+	a := f.aggs[id]
+	a.rows = append(a.rows, r)
+}
+
+// each visits the rows that count for an entity now, in row order.
+func (f *family) each(id detect.EntityID, visit func(visibility.RowID, *row)) {
+	a := f.aggs[id]
+	if a == nil {
+		return
+	}
+	if a.sorted != len(a.rows) {
+		slices.Sort(a.rows)
+		a.rows = slices.Compact(a.rows)
+		a.sorted = len(a.rows)
+	}
+	for _, r := range a.rows {
+		if x := &f.rows[r]; x.country == id || x.network == id {
+			visit(r, x)
+		}
+	}
+}
+
+// recount asks the voters about a row again, and carries what changed into the sums.
+func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
+	f.grow(int(r))
+	x := &f.rows[r]
+	v := f.table.Vote(r)
+	now, loss8 := up, uint8(0)
+	switch {
+	case f.table.Retired(r):
+		now = unjudged
+	case v.Expected < m.cfg.MinVoters:
+		now = unobservable
+	default:
+		loss8 = uint8(v.Withdrawn * 255 / v.Expected)
+		if float64(v.Withdrawn) >= m.cfg.LostShare*float64(v.Expected) {
+			now = lost
+		}
+	}
+	if x.watched {
+		m.watched[f.handle(r)].point(at, v)
+	}
+	if now == x.judged {
+		x.loss8 = loss8
+		return
+	}
+	was := x.judged
+	f.count(m, x, -1)
+	x.judged, x.loss8 = now, loss8
+	if now == lost {
+		x.lostAt = at
+		x.covered = f.isCovered(r, x.origin)
+	} else {
+		x.covered = false
+	}
+	f.count(m, x, 1)
+	if was == up || now == up {
+		f.recover(m, r)
+	}
+	f.toggled(m, r, x, at, was, now)
+}
+
+// toggled tells the engine about a prefix of an entity with an open incident.
+func (f *family) toggled(m *Monitor, r visibility.RowID, x *row, at bgp.Micros, was, now judgement) {
+	st := detect.PrefixUnobservable
+	switch now {
+	case lost:
+		st = detect.PrefixLost
+	case up:
+		st = detect.PrefixBack
+	}
+	for _, id := range [2]detect.EntityID{x.country, x.network} {
+		if id != detect.NoEntity && m.engine.Open(id) {
+			m.engine.Toggle(id, f.handle(r), int64(at), st)
+		}
+	}
+}
+
+// isCovered reports a live less specific of the same origin: what was withdrawn is deaggregation, not a loss of reach.
+func (f *family) isCovered(r visibility.RowID, origin uint32) bool {
+	for c := range f.table.Covering(r) {
+		if int(c) < len(f.rows) && f.rows[c].judged == up && (origin == 0 || f.rows[c].origin == origin) {
+			return true
+		}
+	}
+	return false
+}
+
+// recover brings the lost rows beneath a row that came or went up to date: are they covered now?
+func (f *family) recover(m *Monitor, r visibility.RowID) {
+	var stale []visibility.RowID
+	for b := range f.table.Beneath(r) {
+		if int(b) < len(f.rows) && f.rows[b].judged == lost {
+			stale = append(stale, b)
+		}
+	}
+	for _, b := range stale {
+		x := &f.rows[b]
+		if c := f.isCovered(b, x.origin); c != x.covered {
+			f.count(m, x, -1)
+			x.covered = c
+			f.count(m, x, 1)
+		}
+	}
+}
+
+// count adds (sign 1) or takes away (sign -1) what a row contributes to its country and network.
+func (f *family) count(m *Monitor, x *row, sign int) {
+	if x.judged == unjudged {
+		return
+	}
+	for _, id := range [2]detect.EntityID{x.country, x.network} {
+		if id == detect.NoEntity {
+			continue
+		}
+		a := f.aggs[id]
+		if !a.dirty {
+			a.dirty = true
+			m.dirty = append(m.dirty, dirtyAgg{f, id})
+		}
+		units := int64(x.units) * int64(sign)
+		if x.judged == unobservable {
+			a.unobs += sign
+			a.unobservable += units
+			continue
+		}
+		a.n += sign
+		a.units += units
+		if x.judged != lost {
+			continue
+		}
+		a.lost += sign
+		if x.covered {
+			a.covered += sign
+			continue
+		}
+		a.lostUnits += units
+		if m.kinds[id] == kindCountry && x.origin != 0 {
+			a.origin(x.origin, sign)
+		}
+	}
+}
+
+func (a *agg) origin(as uint32, sign int) {
+	if a.origins == nil {
+		a.origins = map[uint32]int{}
+	}
+	n := a.origins[as] + sign
+	switch {
+	case n == 0:
+		delete(a.origins, as)
+		a.distinct--
+	default:
+		if n == sign {
+			a.distinct++
+		}
+		a.origins[as] = n
+	}
+}
+
+// retire takes prefixes out that have been lost for RetireAfter and are in no open incident.
+func (f *family) retire(m *Monitor, now bgp.Micros) {
+	for r := range f.rows {
+		x := &f.rows[r]
+		if x.judged != lost || x.watched || now-x.lostAt < bgp.Micros(m.cfg.RetireAfter)*bgp.Second {
+			continue
+		}
+		f.count(m, x, -1)
+		if f.table.Retire(visibility.RowID(r)) {
+			x.judged = unjudged
+			continue
+		}
+		f.count(m, x, 1)
+	}
+}

@@ -1,0 +1,233 @@
+package signal
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/visibility"
+)
+
+// tickHealth decides once a second which peers vote, before anything is said about the world.
+func (m *Monitor) tickHealth(now bgp.Micros) {
+	spoke := bgp.Micros(m.cfg.SpokeWithin) * bgp.Second
+	silent := len(m.colls) > 0
+	for _, c := range m.colls {
+		c.paused = now-c.last > spoke
+		silent = silent && c.paused
+	}
+	if silent && !m.paused {
+		m.stats.Pauses++
+	}
+	m.paused = silent
+	for _, c := range m.colls {
+		lately := 0
+		for _, p := range c.peers {
+			if now-p.last <= spoke {
+				lately++
+			}
+		}
+		for _, p := range c.peers {
+			m.tickPeer(p, now, 2*lately >= len(c.peers))
+		}
+	}
+	for _, a := range m.ases {
+		a.advance(now, m.cfg.MassWindow)
+	}
+	for _, f := range m.fams {
+		m.countVotes(f)
+	}
+}
+
+// tickPeer moves one peer between up, stale, mass-withdrawing and resync. othersSpoke: at least half of its collector's peers spoke lately.
+func (m *Monitor) tickPeer(p *peer, now bgp.Micros, othersSpoke bool) {
+	switch p.health {
+	case peerUp:
+		limit := max(bgp.Micros(m.cfg.StaleAfter)*bgp.Second, p.gaps.p999())
+		if othersSpoke && p.gaps.n >= 1000 && now-p.last > limit {
+			m.setHealth(p, peerStale, now, fmt.Sprintf("silent for more than %d s while the collector's other peers speak", limit/bgp.Second))
+		}
+	case peerMass:
+		switch {
+		case now%(5*bgp.Second) == 0 && p.returned() >= m.cfg.ResyncShare:
+			m.believe(p, now)
+			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table is back")
+		case now-p.since >= bgp.Micros(m.cfg.MassGiveUp)*bgp.Second:
+			m.believe(p, now)
+			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table did not come back; the smaller table is believed")
+		case now%(5*bgp.Second) == 0 && m.agreement(p.as) >= m.cfg.MassAgree:
+			m.setHealth(p, peerUp, now, "")
+			m.engine.FaultEnded(m.peerEntity(p), int64(now), "other networks came to agree with it: its withdrawals count")
+		}
+	case peerResync:
+		back := p.before > 0 && float64(p.announced(m)) >= m.cfg.ResyncShare*float64(p.before)
+		if back || now-p.since >= bgp.Micros(m.cfg.ResyncMax)*bgp.Second {
+			m.believe(p, now)
+		}
+	}
+}
+
+// advance drops what left the window of mass withdrawal.
+func (a *asn) advance(now bgp.Micros, window int) {
+	if a.sum == 0 {
+		return
+	}
+	cut := now - bgp.Micros(window)*bgp.Second
+	i := 0
+	for i < len(a.rows) && a.rows[i].at <= cut {
+		i++
+	}
+	if i > 0 {
+		a.rows = append(a.rows[:0], a.rows[i:]...)
+		a.sum = len(a.rows)
+		a.checkedAt = min(a.checkedAt, a.sum)
+	}
+}
+
+// withdrew counts a withdrawal of something announced, and tests for mass withdrawal: too much at once from one AS for it to
+// be the world, unless the world agrees.
+func (a *asn) withdrew(m *Monitor, at bgp.Micros, f *family, r visibility.RowID) {
+	if !a.votes() {
+		for _, p := range a.peers {
+			if p.health == peerMass {
+				p.gone = append(p.gone, massRow{f, r, at})
+			}
+		}
+		return
+	}
+	a.rows = append(a.rows, massRow{f, r, at})
+	a.sum++
+	if a.sum < m.cfg.MassMin || a.sum < a.checkedAt+a.checkedAt/4 {
+		return
+	}
+	a.checkedAt = a.sum
+	if a.sum < m.cfg.MassAlways && float64(a.sum) < m.cfg.MassShare*float64(max(a.table(m), m.medianTable)) {
+		return
+	}
+	if agree := m.agreement(a); agree < m.cfg.MassAgree {
+		m.massWithdrawing(a, at, agree)
+	}
+}
+
+func (a *asn) table(m *Monitor) int {
+	n := 0
+	for _, p := range a.peers {
+		n = max(n, p.table(m))
+	}
+	return n
+}
+
+// table is how many prefixes the peer carries, as far as known: what it announced, and what a full feed is presumed to carry.
+func (p *peer) table(m *Monitor) int {
+	n := 0
+	for _, f := range m.fams {
+		c := f.table.Counters(p.id)
+		n += c.Announced
+		if p.full[f.sig] {
+			n += len(f.rows) - c.Known
+		}
+	}
+	return n
+}
+
+// returned is the share of what the peer withdrew in its mass withdrawal that it has announced again.
+func (p *peer) returned() float64 {
+	if len(p.gone) == 0 {
+		return 0
+	}
+	step := max(1, len(p.gone)/2000)
+	n, back := 0, 0
+	for i := 0; i < len(p.gone); i += step {
+		n++
+		if x := p.gone[i]; x.fam.table.Cell(x.row, p.id).State == visibility.Announced {
+			back++
+		}
+	}
+	return float64(back) / float64(n)
+}
+
+// agreement is the mean share of the other voters that have withdrawn what the AS withdrew in the window.
+func (m *Monitor) agreement(a *asn) float64 {
+	if len(a.rows) == 0 {
+		return 0
+	}
+	step := max(1, len(a.rows)/1000)
+	var sum float64
+	n := 0
+	for i := 0; i < len(a.rows); i += step {
+		x := a.rows[i]
+		v := x.fam.table.Vote(x.row)
+		own := 0
+		if a.votes() {
+			own = 1
+		}
+		if v.Expected-own > 0 {
+			sum += float64(max(0, v.Withdrawn-own)) / float64(v.Expected-own)
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / float64(n)
+}
+
+func (a *asn) votes() bool {
+	return slices.ContainsFunc(a.peers, func(p *peer) bool { return p.health == peerUp })
+}
+
+// massWithdrawing takes the AS's sessions that did it out of the vote; what they withdrew no longer counts.
+func (m *Monitor) massWithdrawing(a *asn, at bgp.Micros, agree float64) {
+	why := fmt.Sprintf("%d prefixes withdrawn within %d s while %.1f %% of the other networks agree: most likely a lost session", a.sum, m.cfg.MassWindow, 100*agree)
+	for _, p := range a.peers {
+		if p.health != peerUp {
+			continue
+		}
+		p.gone = append(p.gone[:0], a.rows...)
+		m.setHealth(p, peerMass, at, why)
+		m.fault(p, at, why)
+	}
+}
+
+// judgeFeeds decides once a minute which peers send a full table: they are presumed to carry what they have said nothing about.
+func (m *Monitor) judgeFeeds(now bgp.Micros) {
+	for _, f := range m.fams {
+		var known []int
+		for _, p := range m.peers {
+			if n := f.table.Counters(p.id).Known; n > 0 && p.health == peerUp {
+				known = append(known, n)
+			}
+		}
+		if len(known) == 0 {
+			continue
+		}
+		slices.Sort(known)
+		median := known[len(known)/2]
+		changed := false
+		for _, p := range m.peers {
+			full := float64(f.table.Counters(p.id).Known) >= m.cfg.FullFeedShare*float64(median)
+			if p.health != peerUp {
+				full = p.full[f.sig] // not judged while it is away
+			}
+			if full != p.full[f.sig] {
+				p.full[f.sig] = full
+				f.table.SetFullFeed(p.id, full)
+				changed = true
+			}
+		}
+		if changed {
+			m.quietly(now, "the set of full-feed peers changed", func() { f.recountAll(m, now) })
+		}
+	}
+	var tables []int
+	for _, p := range m.peers {
+		if p.full[0] || p.full[1] {
+			tables = append(tables, p.table(m))
+		}
+	}
+	m.medianTable = 0
+	if len(tables) > 0 {
+		slices.Sort(tables)
+		m.medianTable = tables[len(tables)/2]
+	}
+}

@@ -1,0 +1,259 @@
+// Package signal turns routing elems into readings: it keeps the visibility tables, decides the health of the peers first, adds
+// prefixes up to countries and networks, and answers the detection engine's questions. It is the World of package detect.
+//
+// It is driven by one goroutine that follows the journal; it has no clock of its own and nothing in it depends on the order of
+// a Go map, so the same journal gives the same incidents, byte for byte.
+package signal
+
+import (
+	"fmt"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/visibility"
+	"github.com/corewatch/corewatch/detect"
+)
+
+// Places says which country a prefix counts for. It is implemented over the reference tables.
+type Places interface {
+	// Country is the ISO 3166-1 alpha-2 code, "" when no table knows the prefix. origin is 0 when it is not known yet.
+	Country(p bgp.Prefix, origin uint32) string
+	CountryName(code string) string
+	NetworkName(as uint32) string
+	// References are the dated tables that Country rests on, as seen from an event at the given instant (µs).
+	References(at bgp.Micros) []detect.Reference
+}
+
+// Sources says whose measurements a collector's are.
+type Sources func(collector string) detect.Source
+
+// Config holds the numbers of sections 2 and 3 of the method. Durations are seconds. Its digest is in every incident.
+type Config struct {
+	MinVoters       int     `json:"min_voters"`         // ASes needed for a prefix to be observable
+	LostShare       float64 `json:"lost_share"`         // share of the voters that must have withdrawn a lost prefix
+	FullFeedShare   float64 `json:"full_feed_share"`    // of the median of known prefixes, to be presumed to carry what it said nothing about
+	StaleAfter      int     `json:"stale_after_s"`      // silence after which a peer may be stale
+	SpokeWithin     int     `json:"spoke_within_s"`     // what counts as having spoken lately; also the silence that pauses a collector
+	MassWindow      int     `json:"mass_window_s"`      // at most 64
+	MassShare       float64 `json:"mass_share"`         // of its table
+	MassMin         int     `json:"mass_min"`           // prefixes
+	MassAlways      int     `json:"mass_always"`        // prefixes
+	MassAgree       float64 `json:"mass_agree"`         // share of the others that must agree for it to be the world's doing
+	MassGiveUp      int     `json:"mass_give_up_s"`     // after so long without return the smaller table is believed
+	ResyncShare     float64 `json:"resync_share"`       // of the earlier table, at which a resync ends
+	ResyncMax       int     `json:"resync_max_s"`       // after which it ends anyway
+	RetireAfter     int     `json:"retire_after_s"`     // a prefix lost for so long leaves the table
+	LearnFor        int     `json:"learn_for_s"`        // feed without a RIB before which coverage says "learning"
+	FullVoters      int     `json:"full_voters"`        // ASes for full coverage
+	FullCollectors  int     `json:"full_collectors"`    // collectors for full coverage
+	FullProjects    int     `json:"full_projects"`      // projects for full coverage
+	TraceWindow     int     `json:"trace_window_s"`     // how long raw messages are kept for incidents that open later
+	SampleHeartbeat int     `json:"sample_heartbeat_s"` // a sample is written at least so often, changed or not
+}
+
+// DefaultConfig is the published method.
+func DefaultConfig() Config {
+	return Config{
+		MinVoters: 10, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45,
+		MassWindow: 60, MassShare: 0.02, MassMin: 500, MassAlways: 5000, MassAgree: 0.20, MassGiveUp: 3600,
+		ResyncShare: 0.8, ResyncMax: 600, RetireAfter: 86400, LearnFor: 12 * 3600,
+		FullVoters: 20, FullCollectors: 3, FullProjects: 2, TraceWindow: 660, SampleHeartbeat: 600,
+	}
+}
+
+// Monitor is the state of the world as the peers tell it. Not safe for concurrent use.
+type Monitor struct {
+	cfg     Config
+	places  Places
+	sources Sources
+	engine  *detect.Engine
+	fams    [2]*family
+	peers   []*peer
+	byPeer  map[bgp.Peer]*peer // look-ups only
+	colls   []*collector
+	byColl  map[string]*collector // look-ups only
+	ases    []*asn
+	byAS    map[uint32]*asn // look-ups only
+
+	countries map[string]detect.EntityID // look-ups only
+	networks  map[uint32]detect.EntityID // look-ups only
+	kinds     []entityKind               // by EntityID
+
+	trace   trace
+	cases   map[int]*caseFile // by incident serial; look-ups only
+	watched map[detect.Row]*watchedRow
+	keep    bool // keep raw messages of incidents until TakeMessages
+
+	now     bgp.Micros // of the latest tick
+	started bgp.Micros // of the first
+	seeded  bool       // a RIB was read
+	paused  bool
+	quiet   bool // inside quietly
+
+	medianTable int // median of what a full-feed peer knows, over both families
+
+	cur     bgp.Message // the message being applied
+	curPeer *peer
+	traced  uint64 // its number in the trace plus one; 0 while it changed nothing
+	dirty   []dirtyAgg
+
+	OnSample func(detect.Sample) // called in a stable order; nil is fine
+	stats    Stats
+}
+
+// Stats counts what the monitor did with what it was given.
+type Stats struct {
+	Elems, Announcements, Withdrawals, NotUnicast, Rejected uint64
+	Changes                                                 uint64 // elems that changed a cell
+	TreatedAsWithdraw                                       uint64
+	Pauses                                                  int
+}
+
+type dirtyAgg struct {
+	fam *family
+	id  detect.EntityID
+}
+
+// Options are what a Monitor needs beside its configuration.
+type Options struct {
+	Config       Config
+	Engine       detect.Config
+	Data         detect.Data
+	Software     string // "corewatch 0.1.0 (commit)"
+	Places       Places
+	Sources      Sources
+	Sink         detect.Sink
+	KeepMessages bool // keep the raw messages of incidents for TakeMessages
+}
+
+// New makes a monitor with its engine.
+func New(o Options) *Monitor {
+	m := &Monitor{
+		cfg: o.Config, places: o.Places, sources: o.Sources, keep: o.KeepMessages,
+		byPeer: map[bgp.Peer]*peer{}, byColl: map[string]*collector{}, byAS: map[uint32]*asn{},
+		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{},
+		cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
+	}
+	m.engine = detect.New(o.Engine, o.Data, o.Software, o.Engine.Digest(o.Config), m, o.Sink)
+	for i := range m.fams {
+		m.fams[i] = newFamily(m, detect.SignalID(i))
+	}
+	return m
+}
+
+// Engine is the engine this monitor feeds.
+func (m *Monitor) Engine() *detect.Engine { return m.engine }
+
+// Stats are the counters so far.
+func (m *Monitor) Stats() Stats { return m.stats }
+
+// Begin starts the application of one message: at is its record time, raw its stored bytes. Elem and State may follow, then End.
+// raw must stay valid until End.
+func (m *Monitor) Begin(msg bgp.Message) error {
+	p, err := m.peer(msg.Peer, msg.At)
+	if err != nil {
+		return err
+	}
+	m.cur, m.curPeer, m.traced = msg, p, 0
+	p.spoke(m, msg.At)
+	return nil
+}
+
+// Elem applies one elem of the message begun.
+func (m *Monitor) Elem(e *bgp.Elem) {
+	m.stats.Elems++
+	if e.Cause == bgp.CauseMulticast {
+		m.stats.NotUnicast++
+		return
+	}
+	f := m.fams[0]
+	if e.Prefix.IsV6() {
+		f = m.fams[1]
+	}
+	f.elem(m, m.curPeer, e)
+}
+
+// End finishes the message: entities whose figures moved are read by the engine.
+func (m *Monitor) End() {
+	m.read(m.cur.At)
+	m.curPeer = nil
+}
+
+// read hands the readings that moved to the engine, in the order in which they moved first.
+func (m *Monitor) read(at bgp.Micros) {
+	for _, d := range m.dirty {
+		a := d.fam.aggs[d.id]
+		a.dirty = false
+		m.engine.Observe(d.id, d.fam.sig, int64(at), d.fam.reading(a))
+	}
+	m.dirty = m.dirty[:0]
+}
+
+// Tick advances event time to a whole second: health of the peers, ageing of expectations, samples, and the engine's clock.
+func (m *Monitor) Tick(now bgp.Micros) {
+	if m.now == 0 {
+		m.started = now
+	}
+	m.now = now
+	m.tickHealth(now)
+	for _, f := range m.fams {
+		f.table.Tick(now, func(r visibility.RowID) { f.recount(m, r, now) })
+	}
+	m.read(now)
+	minute := now%(60*bgp.Second) == 0
+	if minute {
+		m.trace.prune(now - bgp.Micros(m.cfg.TraceWindow)*bgp.Second)
+		m.judgeFeeds(now)
+	}
+	if now%(3600*bgp.Second) == 0 {
+		for _, f := range m.fams {
+			f.retire(m, now)
+		}
+		m.read(now)
+	}
+	m.engine.Tick(int64(now), m.paused)
+	if minute {
+		m.sample(now)
+	}
+}
+
+// country registers a country once.
+func (m *Monitor) country(code string) detect.EntityID {
+	if code == "" {
+		return detect.NoEntity
+	}
+	id, ok := m.countries[code]
+	if !ok {
+		id = m.register(detect.Entity{Type: "country", Code: code, Name: m.places.CountryName(code)}, kindCountry)
+		m.countries[code] = id
+	}
+	return id
+}
+
+// network registers a network once; AS 0 is none.
+func (m *Monitor) network(as uint32) detect.EntityID {
+	if as == 0 {
+		return detect.NoEntity
+	}
+	id, ok := m.networks[as]
+	if !ok {
+		id = m.register(detect.Entity{Type: "network", Code: fmt.Sprintf("AS%d", as), Name: m.places.NetworkName(as)}, kindNetwork)
+		m.networks[as] = id
+	}
+	return id
+}
+
+type entityKind uint8
+
+const (
+	kindCountry entityKind = iota
+	kindNetwork
+)
+
+func (m *Monitor) register(e detect.Entity, k entityKind) detect.EntityID {
+	id := m.engine.Register(e)
+	m.kinds = append(m.kinds, k)
+	for _, f := range m.fams {
+		f.aggs = append(f.aggs, nil)
+	}
+	return id
+}

@@ -1,0 +1,204 @@
+package signal
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"slices"
+	"sort"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/visibility"
+	"github.com/corewatch/corewatch/detect"
+)
+
+// trace keeps the raw messages of the last minutes that changed a cell, and which rows they changed: an incident that opens
+// now has its evidence in the past.
+type trace struct {
+	msgs    []bgp.Message // Raw points into arena
+	first   uint64        // number of msgs[0]
+	entries []traceEntry
+	base    uint64 // number of entries[0]
+	arena   []byte // the block being filled; earlier blocks live as long as a message in them
+}
+
+type traceEntry struct {
+	at   bgp.Micros
+	row  detect.Row
+	msg  uint64
+	prev uint64 // number of the row's previous entry plus one; 0 for none
+	peer visibility.PeerID
+	// withdrew: the peer took the row away; else it announced it
+	withdrew bool
+}
+
+const arenaBlock = 1 << 18
+
+// record notes that the current message changed a cell of a row.
+func (m *Monitor) record(f *family, r visibility.RowID, p *peer, withdrew bool) {
+	t := &m.trace
+	if m.traced == 0 {
+		raw := m.cur.Raw
+		if len(t.arena)+len(raw) > cap(t.arena) {
+			t.arena = make([]byte, 0, max(arenaBlock, len(raw)))
+		}
+		n := len(t.arena)
+		t.arena = append(t.arena, raw...)
+		msg := m.cur
+		msg.Raw = t.arena[n:len(t.arena):len(t.arena)]
+		t.msgs = append(t.msgs, msg)
+		m.traced = t.first + uint64(len(t.msgs))
+	}
+	h := f.handle(r)
+	t.entries = append(t.entries, traceEntry{m.cur.At, h, m.traced - 1, f.rows[r].traced, p.id, withdrew})
+	f.rows[r].traced = t.base + uint64(len(t.entries))
+	if f.rows[r].watched {
+		w := m.watched[h]
+		if withdrew {
+			w.withdrew(p)
+		}
+		msg := t.msgs[m.traced-1-t.first]
+		for _, s := range w.incidents {
+			m.cases[s].add(msg)
+		}
+	}
+}
+
+// prune forgets what is older than cut.
+func (t *trace) prune(cut bgp.Micros) {
+	i := sort.Search(len(t.entries), func(i int) bool { return t.entries[i].at >= cut })
+	if i == 0 {
+		return
+	}
+	t.entries = append(t.entries[:0], t.entries[i:]...)
+	t.base += uint64(i)
+	keep := t.first + uint64(len(t.msgs))
+	if len(t.entries) > 0 {
+		keep = t.entries[0].msg
+	}
+	k := int(keep - t.first)
+	rest := append(t.msgs[:0], t.msgs[k:]...)
+	clear(t.msgs[len(rest):])
+	t.msgs, t.first = rest, keep
+}
+
+// since yields what changed a cell of the row at or after from, newest first.
+func (t *trace) since(last uint64, from bgp.Micros, yield func(*traceEntry)) {
+	for n := last; n > t.base; {
+		e := &t.entries[n-1-t.base]
+		if e.at < from {
+			return
+		}
+		yield(e)
+		n = e.prev
+	}
+}
+
+// caseFile is the evidence of one incident: its messages in journal order, each once.
+type caseFile struct {
+	sealed  hash.Hash // over the messages that nothing can be put in front of any more
+	n       int       // of them
+	pending []bgp.Message
+	ordered bool
+	sealTo  bgp.Micros
+	untaken []bgp.Message
+	keep    bool
+}
+
+func (c *caseFile) add(msg bgp.Message) {
+	if k := len(c.pending); k > 0 && c.ordered && c.pending[k-1].Seq == msg.Seq {
+		return
+	}
+	if k := len(c.pending); k > 0 && msg.Seq < c.pending[k-1].Seq {
+		c.ordered = false
+	}
+	c.pending = append(c.pending, msg)
+	if len(c.pending) >= 4096 {
+		c.seal()
+	}
+}
+
+func (c *caseFile) sort() {
+	if c.ordered {
+		return
+	}
+	slices.SortFunc(c.pending, func(a, b bgp.Message) int {
+		if a.Seq < b.Seq {
+			return -1
+		}
+		if a.Seq > b.Seq {
+			return 1
+		}
+		return 0
+	})
+	c.pending = slices.CompactFunc(c.pending, func(a, b bgp.Message) bool { return a.Seq == b.Seq })
+	c.ordered = true
+}
+
+// seal moves the messages before sealTo into the running digest.
+func (c *caseFile) seal() {
+	c.sort()
+	i := 0
+	for i < len(c.pending) && c.pending[i].At < c.sealTo {
+		digest(c.sealed, c.pending[i])
+		i++
+	}
+	c.n += i
+	if c.keep {
+		c.untaken = append(c.untaken, clones(c.pending[:i])...)
+	}
+	c.pending = append(c.pending[:0], c.pending[i:]...)
+}
+
+// clones copies the raw bytes out of the arena, so that one kept message does not keep its block.
+func clones(l []bgp.Message) []bgp.Message {
+	out := slices.Clone(l)
+	for i := range out {
+		out[i].Raw = slices.Clone(out[i].Raw)
+	}
+	return out
+}
+
+func digest(h hash.Hash, msg bgp.Message) {
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(len(msg.Raw)))
+	h.Write(n[:])
+	h.Write(msg.Raw)
+}
+
+// Evidence implements detect.World.
+func (m *Monitor) Evidence(incident int) *detect.Evidence {
+	c := m.cases[incident]
+	if c == nil {
+		return nil
+	}
+	c.sealTo = m.now - bgp.Micros(m.cfg.TraceWindow)*bgp.Second
+	c.seal()
+	if c.n+len(c.pending) == 0 {
+		return nil
+	}
+	h, err := c.sealed.(hash.Cloner).Clone()
+	if err != nil { // SHA-256 of the standard library can always be cloned
+		return nil
+	}
+	for _, msg := range c.pending {
+		digest(h, msg)
+	}
+	return &detect.Evidence{Messages: c.n + len(c.pending), SHA256: hex.EncodeToString(h.Sum(nil))}
+}
+
+// TakeMessages hands over the incident's messages that were not handed over before, or that may still be joined by earlier
+// ones, in journal order; giving one twice is harmless to a store that knows their sequence numbers.
+func (m *Monitor) TakeMessages(incident int) []bgp.Message {
+	c := m.cases[incident]
+	if c == nil {
+		return nil
+	}
+	c.sort()
+	out := append(c.untaken, clones(c.pending)...)
+	c.untaken = nil
+	return out
+}
+
+func newCase(keep bool) *caseFile { return &caseFile{sealed: sha256.New(), ordered: true, keep: keep} }

@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/collect"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/store/sqlite"
+)
+
+// recorder keeps what a monitor finds in a store: each revision as it is made, with its members and the raw messages behind
+// it; samples a batch at a time. Without a store it does nothing.
+type recorder struct {
+	ctx     context.Context
+	store   *sqlite.Store
+	own     bool // close it at the end
+	data    detect.Data
+	m       *signal.Monitor
+	samples []detect.Sample
+	refs    map[string]bool
+	err     error // the first failure; what follows is not attempted
+}
+
+// sampleBatch is how many samples are written in one transaction.
+const sampleBatch = 20_000
+
+// newRecorder opens the store in dir; "" records nothing.
+func newRecorder(ctx context.Context, dir string, data detect.Data) (*recorder, error) {
+	r := &recorder{ctx: ctx, data: data, refs: map[string]bool{}}
+	if dir == "" {
+		return r, nil
+	}
+	s, err := sqlite.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	r.store, r.own = s, true
+	return r, r.begin()
+}
+
+// recordInto records into a store that somebody else owns.
+func recordInto(ctx context.Context, s *sqlite.Store, data detect.Data) (*recorder, error) {
+	r := &recorder{ctx: ctx, data: data, store: s, refs: map[string]bool{}}
+	return r, r.begin()
+}
+
+func (r *recorder) begin() error {
+	return r.store.SetMeta(r.ctx, "data", string(r.data))
+}
+
+func (r *recorder) on() bool { return r.store != nil }
+
+func (r *recorder) attach(m *signal.Monitor) {
+	r.m = m
+	if r.on() {
+		m.OnSample = r.sample
+	}
+}
+
+// revision is the engine's sink.
+func (r *recorder) revision(serial int, inc *detect.Incident, members []detect.Member) {
+	if !r.on() || r.err != nil {
+		return
+	}
+	if err := r.save(serial, inc, members); err != nil {
+		r.err = fmt.Errorf("recording incident %s: %w", inc.ID, err)
+	}
+}
+
+func (r *recorder) save(serial int, inc *detect.Incident, members []detect.Member) error {
+	// The messages first: an incident never stands in the store without the evidence it names.
+	if msgs := r.m.TakeMessages(serial); len(msgs) > 0 {
+		if err := r.store.AppendMessages(r.ctx, inc.ID, msgs); err != nil {
+			return err
+		}
+	}
+	var fresh []detect.Reference
+	for _, ref := range inc.References {
+		if key := ref.Name + ref.SHA256; !r.refs[key] {
+			r.refs[key] = true
+			fresh = append(fresh, ref)
+		}
+	}
+	if len(fresh) > 0 {
+		if err := r.store.SaveReferences(r.ctx, fresh); err != nil {
+			return err
+		}
+	}
+	return r.store.SaveRevision(r.ctx, inc, members)
+}
+
+func (r *recorder) sample(s detect.Sample) { r.samples = append(r.samples, s) }
+
+// tick writes samples once there are enough of them, and the peers once an hour.
+func (r *recorder) tick(now bgp.Micros) {
+	if !r.on() || r.err != nil {
+		return
+	}
+	if len(r.samples) >= sampleBatch {
+		r.flush()
+	}
+	if now%(3600*bgp.Second) == 0 && r.err == nil {
+		if err := r.store.SavePeers(r.ctx, now, r.m.Peers()); err != nil {
+			r.err = fmt.Errorf("recording peers: %w", err)
+		}
+	}
+}
+
+func (r *recorder) flush() {
+	if err := r.store.AppendSamples(r.ctx, r.samples); err != nil {
+		r.err = fmt.Errorf("recording samples: %w", err)
+	}
+	r.samples = r.samples[:0]
+}
+
+// finish writes what is left and the list of inputs.
+func (r *recorder) finish(now bgp.Micros, files []collect.File) error {
+	if !r.on() {
+		return nil
+	}
+	if r.err == nil {
+		r.flush()
+	}
+	if r.err == nil {
+		r.err = r.store.SavePeers(r.ctx, now, r.m.Peers())
+	}
+	if r.err != nil {
+		return r.err
+	}
+	return r.store.SaveInputs(r.ctx, inputsOf(files))
+}
+
+func inputsOf(files []collect.File) []bgp.Input {
+	out := make([]bgp.Input, len(files))
+	for i, f := range files {
+		out[i] = f.Input
+		src := sourceOf(f.Input.Collector)
+		if src.Name != f.Input.Collector {
+			out[i].Project = src.Name
+		}
+	}
+	return out
+}
+
+func (r *recorder) close() error {
+	if r.own && r.store != nil {
+		return r.store.Close()
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package sqlite
+
+// schemaVersion is what this software writes (PRAGMA user_version). testdata/schema-v<n>.sql holds a dump of every version
+// there ever was; each must open.
+const schemaVersion = 1
+
+// migrations is the numbered list. Released entries are never edited: a change is a new entry with steps that also run, as
+// no-ops, over a file that is up to date.
+var migrations = []migration{
+	{1, "first schema", []step{
+		// Facts of the run.
+		table("meta", `CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID`, "key", "value"),
+
+		// Last state of an incident: the canonical JSON, and the columns that queries need, in whole seconds as in the JSON.
+		table("incident", `CREATE TABLE incident (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  revision INTEGER NOT NULL,
+  data TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL,
+  severity INTEGER NOT NULL,
+  entity TEXT NOT NULL,
+  start INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  json TEXT NOT NULL
+) STRICT`, "n", "id", "revision", "data", "kind", "state", "severity", "entity", "start", "crc", "json"),
+		index("incident", "incident_by_start", `CREATE INDEX incident_by_start ON incident (start DESC, id)`),
+		index("incident", "incident_by_entity", `CREATE INDEX incident_by_entity ON incident (entity, start DESC, id)`),
+
+		// Every revision as it was, compressed.
+		table("revision", `CREATE TABLE revision (
+  incident INTEGER NOT NULL REFERENCES incident (n),
+  revision INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (incident, revision)
+) STRICT`, "incident", "revision", "crc", "body"),
+
+		// The members of the last state: compressed JSON lines, in parts.
+		table("member", `CREATE TABLE member (
+  incident INTEGER NOT NULL REFERENCES incident (n),
+  part INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (incident, part)
+) STRICT`, "incident", "part", "count", "crc", "body"),
+
+		// Time series. chunk: sealed and never overlapping within a series; tail: what came since, one small chunk for each
+		// append, where the higher n wins over the lower and every tail row over every chunk.
+		table("series", `CREATE TABLE series (
+  n INTEGER PRIMARY KEY,
+  entity TEXT NOT NULL,
+  signal TEXT NOT NULL,
+  UNIQUE (entity, signal)
+) STRICT`, "n", "entity", "signal"),
+		index("series", "series_by_signal", `CREATE INDEX series_by_signal ON series (signal, entity)`),
+		table("chunk", `CREATE TABLE chunk (
+  n INTEGER PRIMARY KEY,
+  series INTEGER NOT NULL REFERENCES series (n),
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  UNIQUE (series, first)
+) STRICT`, "n", "series", "first", "last", "count", "crc", "body"),
+		table("tail", `CREATE TABLE tail (
+  series INTEGER NOT NULL REFERENCES series (n),
+  last INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (series, last, n)
+) STRICT, WITHOUT ROWID`, "series", "last", "n", "first", "count", "crc", "body"),
+
+		// Raw evidence. raw holds each message once, under its SHA-256; evidence says which incident rests on it, in journal
+		// order. subject is not incident: evidence may be stored before the first revision is.
+		table("peer", `CREATE TABLE peer (
+  n INTEGER PRIMARY KEY,
+  collector TEXT NOT NULL,
+  asn INTEGER NOT NULL,
+  addr TEXT NOT NULL,
+  UNIQUE (collector, asn, addr)
+) STRICT`, "n", "collector", "asn", "addr"),
+		table("raw", `CREATE TABLE raw (
+  n INTEGER PRIMARY KEY,
+  sha256 BLOB NOT NULL UNIQUE,
+  body BLOB NOT NULL
+) STRICT`, "n", "sha256", "body"),
+		table("subject", `CREATE TABLE subject (
+  n INTEGER PRIMARY KEY,
+  incident TEXT NOT NULL UNIQUE
+) STRICT`, "n", "incident"),
+		table("evidence", `CREATE TABLE evidence (
+  subject INTEGER NOT NULL REFERENCES subject (n),
+  seq INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  peer INTEGER NOT NULL REFERENCES peer (n),
+  file INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  raw INTEGER NOT NULL REFERENCES raw (n),
+  PRIMARY KEY (subject, seq)
+) STRICT, WITHOUT ROWID`, "subject", "seq", "at", "peer", "file", "offset", "length", "raw"),
+
+		// The run's inputs (evidence.file is a position), peers and reference tables.
+		table("input", `CREATE TABLE input (
+  position INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  collector TEXT NOT NULL,
+  project TEXT NOT NULL,
+  sha256 TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  format TEXT NOT NULL,
+  elems INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  parsed INTEGER NOT NULL,
+  skipped INTEGER NOT NULL,
+  malformed INTEGER NOT NULL
+) STRICT`, "position", "name", "collector", "project", "sha256", "bytes", "format", "elems", "first", "last", "parsed", "skipped", "malformed"),
+		table("peer_status", `CREATE TABLE peer_status (
+  collector TEXT NOT NULL,
+  asn INTEGER NOT NULL,
+  addr TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  last_message INTEGER NOT NULL,
+  messages INTEGER NOT NULL,
+  withdrawals INTEGER NOT NULL,
+  duplicates INTEGER NOT NULL,
+  known_v4 INTEGER NOT NULL,
+  known_v6 INTEGER NOT NULL,
+  full_feed INTEGER NOT NULL,
+  faults INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  PRIMARY KEY (collector, asn, addr)
+) STRICT, WITHOUT ROWID`, "collector", "asn", "addr", "at", "state", "since", "last_message", "messages", "withdrawals", "duplicates",
+			"known_v4", "known_v6", "full_feed", "faults", "note"),
+		table("reference", `CREATE TABLE reference (
+  name TEXT NOT NULL,
+  vintage TEXT NOT NULL,
+  sha256 TEXT NOT NULL,
+  quality TEXT NOT NULL,
+  gap_days INTEGER NOT NULL,
+  first_used INTEGER NOT NULL,
+  PRIMARY KEY (name, vintage, sha256)
+) STRICT, WITHOUT ROWID`, "name", "vintage", "sha256", "quality", "gap_days", "first_used"),
+	}},
+}
+
+func table(name, ddl string, cols ...string) step {
+	return step{kind: "table", table: name, ddl: ddl, cols: cols}
+}
+
+func index(table, name, ddl string) step {
+	return step{kind: "index", table: table, name: name, ddl: ddl}
+}

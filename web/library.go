@@ -1,0 +1,65 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/detect"
+)
+
+// ErrNotFound is what a Library's errors wrap when the thing asked for does not exist; the reader then gets 404.
+var ErrNotFound = errors.New("not found")
+
+// Query selects incidents. Zero fields do not restrict.
+type Query struct {
+	Entity string   // Entity.Key, "country:PK"
+	Kinds  []string // any of these kinds
+	States []string // any of these states
+	Data   string   // "live", "archive", "reconstruction", "synthetic"
+	From   time.Time
+	Until  time.Time // incidents that overlap [From, Until)
+	Limit  int       // at most so many; 1 to MaxLimit
+	Cursor string    // opaque: what the previous page returned
+}
+
+// MaxLimit is the most incidents that one page of a list holds.
+const MaxLimit = 200
+
+// Library is what the pages read. All methods are safe for concurrent use and give up when ctx ends. Lists are ordered:
+// incidents by start, newest first; members by prefix; samples by time; Latest and Peers by entity and peer.
+type Library interface {
+	Incidents(ctx context.Context, q Query) (list []detect.Incident, next string, err error)
+	// Incident is the last revision; the error wraps ErrNotFound when there is no such incident.
+	Incident(ctx context.Context, id string) (*detect.Incident, error)
+	// Revision is the incident exactly as revision n published it; the error wraps ErrNotFound when there is none.
+	Revision(ctx context.Context, id string, n int) (*detect.Incident, error)
+	Members(ctx context.Context, id string) ([]detect.Member, error)
+	Samples(ctx context.Context, entity, signal string, from, until time.Time) ([]detect.Sample, error)
+	// Latest is the newest sample of every entity, for maps.
+	Latest(ctx context.Context, signal string) ([]detect.Sample, error)
+	Peers(ctx context.Context) ([]bgp.PeerStatus, error)
+	Inputs(ctx context.Context) ([]bgp.Input, error)
+}
+
+// Status is what /health and /healthz tell about the running process.
+type Status struct {
+	Software  string // name and version
+	Commit    string
+	Started   time.Time
+	Data      detect.Data // what the live side is fed with
+	Banner    string      // shown on every page of the live side when its data are not live measurements; empty otherwise
+	Phase     string      // "starting", "replaying", "watching", "stopping", "failed"
+	Progress  float64     // 0 to 1 while replaying
+	EventTime time.Time   // how far the detector has come in event time
+	Sources   []SourceStatus
+}
+
+// SourceStatus is one source of messages: whether it is connected and, if not, since when and why.
+type SourceStatus struct {
+	Name   string    // as its project names it
+	State  string    // "connected", "connecting", "unreachable", "done", "off"
+	Detail string    // in words, for the reader
+	Last   time.Time // last message; zero when there was none
+}
