@@ -19,6 +19,7 @@ type incident struct {
 	backSince  int64 // since when enough members are announced again; 0 when not
 	backPaused int64 // of that, how long every collector was silent: the closing clock stood still
 	halfBack   int64 // when half of them first were
+	held       bool  // confirmation was held back for want of voters
 	sizeAt     int64 // when the size was last revised, and what it was
 	size       float64
 	levels     levels
@@ -242,11 +243,19 @@ func (inc *incident) confirm(e *Engine, w *watch, now int64) {
 	if inc.doc.State == Partial && now%60e6 != 0 {
 		return
 	}
-	mean := 0.0
+	mean, quorum := 0.0, false
 	for _, t := range w.tracks {
 		if t != nil && t.joined {
+			quorum = quorum || !t.cur.SmallQuorum
 			mean = max(mean, e.world.MeanLoss(w.id, t.sig))
 		}
+	}
+	if !quorum {
+		if !inc.held {
+			inc.held = true
+			inc.revise(e, w, "held", fmt.Sprintf("above the floor for %d s, but too few networks vote for a confirmation", e.cfg.ConfirmAfter))
+		}
+		return
 	}
 	if mean >= e.cfg.ConfirmMeanLoss {
 		inc.doc.State = Confirmed

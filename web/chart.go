@@ -36,12 +36,14 @@ type chart struct {
 	Query   template.URL // "?from=…&until=…" of exactly this window
 	Series  string       // address of the data, without extension
 	Empty   bool
+	Gaps    string // the silences in words
 }
 
 type chartRow struct {
 	Class, Head, Of string
 	High, Mid, Low  string
 	Panel, Labels   template.HTML
+	Lowest          string // text of the lowest point
 }
 
 type tableRow struct {
@@ -158,6 +160,9 @@ func (s *Server) newChart(ctx context.Context, st site, entity, base string, w w
 		seen = true
 		for _, t := range ts {
 			row, text := s.row(list, step, w, t, shade)
+			if c.Gaps == "" {
+				c.Gaps = s.gaps(figure.Panel{From: w.From, Until: w.Until, Values: values(list, step, w, t)})
+			}
 			c.Rows = append(c.Rows, row)
 			say = append(say, text)
 		}
@@ -180,6 +185,22 @@ func (s *Server) newChart(ctx context.Context, st site, entity, base string, w w
 	c.Caption = s.cat.text("chart.caption", period(w.From, w.Until), points)
 	c.Label = s.cat.text("chart.label", period(w.From, w.Until), strings.Join(say, " "))
 	return c, nil
+}
+
+// gaps writes the silences of a panel, at most six of them.
+func (s *Server) gaps(p figure.Panel) string {
+	var out []string
+	for i, g := range p.Gaps() {
+		if i == 6 {
+			out = append(out, "…")
+			break
+		}
+		out = append(out, g.From.UTC().Format(minute)+"–"+g.Until.UTC().Format(minute))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return s.cat.text("chart.gaps", strings.Join(out, ", "))
 }
 
 func (s *Server) row(list []detect.Sample, step time.Duration, w window, t track, shade []figure.Span) (chartRow, string) {
@@ -234,6 +255,7 @@ func (s *Server) row(list []detect.Sample, step time.Duration, w window, t track
 	if t.class != "bgp" {
 		note = ""
 	}
+	row.Lowest = note
 	row.Panel = template.HTML(p.SVG())
 	row.Labels = template.HTML(p.Labels(s.cat.text("nodata"), note, last))
 	return row, text

@@ -61,10 +61,6 @@ func (s *Server) country(w http.ResponseWriter, r *http.Request, st site) error 
 func (s *Server) countryPage(r *http.Request, st site, code string, asked window, own bool) (*countryPage, error) {
 	ctx := r.Context()
 	entity := detect.Entity{Type: "country", Code: code}
-	name := s.name(entity)
-	if name == code {
-		return nil, ErrNotFound // not a country that the names table knows
-	}
 	list, _, err := st.lib.Incidents(ctx, Query{Entity: entity.Key(), Kinds: []string{string(detect.Outage)}, Limit: 50})
 	if err != nil {
 		return nil, fmt.Errorf("incidents of %s: %w", code, err)
@@ -72,6 +68,13 @@ func (s *Server) countryPage(r *http.Request, st site, code string, asked window
 	latest, err := newest(ctx, st.lib, entity.Key(), sigV4)
 	if err != nil {
 		return nil, err
+	}
+	if len(list) > 0 {
+		entity.Name = list[0].Entity.Name
+	}
+	name := s.name(entity)
+	if name == code && len(list) == 0 && latest.At.IsZero() {
+		return nil, ErrNotFound // neither the names table nor the store knows such a country
 	}
 	v := &countryPage{page: s.newPage(st, r, "", "countries"), Code: code, Name: name, Evidence: s.deps.Evidence != nil}
 	focus := foremost(list)

@@ -18,7 +18,7 @@ import (
 // countryFile serves the series of a country's page as CSV, JSON and SVG.
 func (s *Server) countryFile(w http.ResponseWriter, r *http.Request, st site) error {
 	code := r.PathValue("code")
-	if !countryForm.MatchString(code) || s.name(detect.Entity{Type: "country", Code: code}) == code {
+	if !countryForm.MatchString(code) {
 		return ErrNotFound
 	}
 	file := r.PathValue("file")
@@ -50,6 +50,13 @@ func (s *Server) countryFile(w http.ResponseWriter, r *http.Request, st site) er
 		}
 		samples = append(samples, part...)
 	}
+	entity := detect.Entity{Type: "country", Code: code}
+	if len(list) > 0 {
+		entity.Name = list[0].Entity.Name
+	}
+	if s.name(entity) == code && len(samples) == 0 {
+		return ErrNotFound
+	}
 	open(w)
 	data := s.dataOf(st, list)
 	switch file {
@@ -68,7 +75,7 @@ func (s *Server) countryFile(w http.ResponseWriter, r *http.Request, st site) er
 		s.send(w, r, http.StatusOK, "application/json", body)
 	case "series.svg":
 		attach(w, code+"-series.svg")
-		s.send(w, r, http.StatusOK, "image/svg+xml", []byte(s.seriesSVG(st, code, asked, samples, within(list, asked), data)))
+		s.send(w, r, http.StatusOK, "image/svg+xml", []byte(s.seriesSVG(st, entity, asked, samples, within(list, asked), data)))
 	}
 	return nil
 }
@@ -157,13 +164,12 @@ func seriesJSON(entity string, w window, list []detect.Sample, data detect.Data)
 }
 
 // seriesSVG is the figure of the page as a file that carries its own title, place, period, source, licence, link and digest.
-func (s *Server) seriesSVG(st site, code string, w window, list []detect.Sample, incidents []detect.Incident, data detect.Data) string {
-	name := s.name(detect.Entity{Type: "country", Code: code})
+func (s *Server) seriesSVG(st site, entity detect.Entity, w window, list []detect.Sample, incidents []detect.Incident, data detect.Data) string {
 	f := figure.File{
-		Title: s.cat.text("svg.title", name), Subtitle: s.cat.text("svg.period", period(w.From, w.Until)),
+		Title: s.cat.text("svg.title", s.name(entity)), Subtitle: s.cat.text("svg.period", period(w.From, w.Until)),
 		From: w.From, Until: w.Until, NoData: s.cat.text("nodata"),
 		Notice: s.cat.text("svg.data", s.word("data", string(data))),
-		Link:   s.cfg.PublicURL + st.prefix + "/country/" + code + string(query(w)),
+		Link:   s.cfg.PublicURL + st.prefix + "/country/" + entity.Code + string(query(w)),
 	}
 	for sig := range strings.SplitSeq(sigV4+" "+sigV6, " ") {
 		var part []detect.Sample
@@ -176,11 +182,15 @@ func (s *Server) seriesSVG(st site, code string, w window, list []detect.Sample,
 			continue
 		}
 		part, step := thinned(part, w)
-		for _, t := range tracks(sig) {
+		ts := tracks(sig)
+		if len(f.Panels) == 0 {
+			ts = append(ts, votes)
+		}
+		for _, t := range ts {
 			row, text := s.row(part, step, w, t, spans(incidents))
 			f.Panels = append(f.Panels, figure.FilePanel{
 				Panel: figure.Panel{Class: t.class, From: w.From, Until: w.Until, Values: values(part, step, w, t), Incidents: spans(incidents)},
-				Head:  row.Head, Unit: row.Of, Levels: [3]string{row.High, row.Mid, row.Low},
+				Head:  row.Head, Unit: row.Of, Levels: [3]string{row.High, row.Mid, row.Low}, Lowest: row.Lowest,
 			})
 			f.Text = strings.TrimSpace(f.Text + " " + text)
 		}

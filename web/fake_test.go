@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -245,7 +246,10 @@ func testStatus() Status {
 
 func testServer(t testing.TB, live, demo Library) *Server {
 	t.Helper()
-	s, err := New(DefaultConfig(), Deps{Live: live, Demo: demo, Status: testStatus, Names: func(k string) string { return names[k] }, Log: zerolog.New(zerolog.NewTestWriter(t))})
+	s, err := New(DefaultConfig(), Deps{Live: live, Demo: demo, Status: testStatus, Names: func(k string) string { return names[k] }, Log: zerolog.New(zerolog.NewTestWriter(t)), Evidence: func(_ context.Context, demo bool, id string, w io.Writer) error {
+		_, err := fmt.Fprintf(w, "PK %v %s", demo, id)
+		return err
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,7 +163,18 @@ func (s *Server) peers(ctx context.Context, st site, members []detect.Member) ([
 		}
 		rows = append(rows, row)
 	}
-	return rows, s.cat.text("peers.sum", grouped(saw), grouped(len(rows)), grouped(len(networks)), grouped(len(rows)-saw)), nil
+	sum := s.cat.text("peers.sum", grouped(saw), grouped(len(rows)), grouped(len(networks)))
+	switch none := rows[saw:]; { // rows are ordered by count: those with none stand at the end
+	case len(none) > 8:
+		sum += " " + s.cat.text("peers.none.many", grouped(len(none)))
+	case len(none) > 0:
+		who := make([]string, len(none))
+		for i, r := range none {
+			who[i] = r.AS + " (" + r.Addr + ")"
+		}
+		sum += " " + s.cat.text(s.cat.count("peers.none", len(none)), strings.Join(who, ", "))
+	}
+	return rows, sum, nil
 }
 
 // incidentFile serves what hangs below an incident: versions and downloads.

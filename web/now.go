@@ -54,6 +54,8 @@ type demoCard struct {
 	Axis   template.HTML
 	Links  []link
 	Label  string
+	Head   string
+	Of     string
 }
 
 func (s *Server) incidentRow(st site, in *detect.Incident) incidentRow {
@@ -236,7 +238,7 @@ func (s *Server) demoCard(ctx context.Context) (*demoCard, error) {
 	if len(samples) > 0 {
 		samples, step := thinned(samples, w)
 		row, text := s.row(samples, step, w, tracks(sigV4)[0], spans([]detect.Incident{*in}))
-		c.Panel, c.Labels, c.Label = row.Panel, row.Labels, text
+		c.Panel, c.Labels, c.Label, c.Head, c.Of = row.Panel, row.Labels, text, row.Head, row.Of
 		c.Axis = template.HTML(figure.TimeAxis(w.From, w.Until, 6))
 	}
 	return c, nil

@@ -197,13 +197,14 @@ func (s *Server) facts(in *detect.Incident, y *story) []fact {
 	if !in.ConfirmedAt.IsZero() {
 		out = append(out, fact{Head: c.text("fact.confirmed"), Value: c.html("fact.after", length(in.ConfirmedAt.Sub(in.Start.Time.Time)))})
 	}
-	out = append(out,
-		fact{Head: c.text("fact.coverage"), Value: c.html("plain", s.word("coverage", y.Level)), Small: c.html("fact.reasons", strings.Join(y.Because, "; "))},
-		fact{Head: c.text("fact.cause"), Value: c.html("fact.nocause")},
-		fact{Head: c.text("fact.incident"), Value: anchor(y.URL, "mono", in.ID), Small: c.html("fact.version", y.Version)})
-	if len(y.Because) == 0 {
-		out[len(out)-3].Small = ""
+	coverage := fact{Head: c.text("fact.coverage"), Value: c.html("plain", s.word("coverage", y.Level))}
+	if len(y.Because) > 0 {
+		coverage.Small = c.html("plain", strings.Join(y.Because, "; "))
 	}
+	out = append(out,
+		fact{Head: c.text("fact.cause"), Value: c.html("fact.nocause")},
+		fact{Head: c.text("fact.incident"), Value: anchor(y.URL, "mono", in.ID), Small: c.html("fact.version", y.Version)},
+		coverage)
 	return out
 }
 

@@ -101,10 +101,11 @@ func (s *Server) says(in *detect.Incident, members []detect.Member) []statement 
 	if d := g.Prefixes.Deaggregated; d > 0 {
 		say("y", "say.observed", "say.covered", grouped(d), grouped(g.Prefixes.Lost))
 	}
-	if half, all := onset(members); all > 0 {
+	half, all := onset(members)
+	if all > 0 {
 		say("y", "say.observed", "say.onset", length(half), length(all), grouped(len(members)))
 	}
-	if most, n := heaviest(in.Parts); n > 1 {
+	if most, n := heaviest(in.Parts); n > 2 && all > 0 && half <= 5*time.Minute {
 		say("y", "say.consistent", "say.several", grouped(n), most)
 	} else if n == 1 {
 		say("y", "say.consistent", "say.one", most)

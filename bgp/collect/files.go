@@ -20,6 +20,8 @@ import (
 type File struct {
 	Path  string // where it is; "-" is standard input
 	Input bgp.Input
+	// Open gives the decompressed content and its format; nil opens Path. A reconstruction has no file: it opens a stream of its own.
+	Open func() (io.ReadCloser, string, error)
 }
 
 // maxFiles bounds what one directory argument may expand to.

@@ -60,7 +60,7 @@ type stream struct {
 	index int
 	lane  *lane
 	in    *bgp.Input
-	file  *mrt.File
+	file  io.Closer
 	r     *mrt.Reader
 	dec   mrt.Decoder
 	rec   mrt.Record
@@ -147,14 +147,14 @@ func (m *Merger) refill() error {
 // start opens a file and reads its first record. A file without one is finished at once.
 func (m *Merger) start(i int, l *lane) error {
 	in := &m.files[i].Input
-	f, err := mrt.Open(m.files[i].Path)
+	f, format, err := m.files[i].open()
 	if err != nil {
 		m.count.Unreadable++
 		m.damage(fmt.Errorf("%s: %w", in.Name, err))
 		m.finished(in)
 		return nil
 	}
-	in.Format = f.Format()
+	in.Format = format
 	s := &stream{index: i, lane: l, in: in, file: f, r: mrt.NewReader(f)}
 	if !m.advance(s) {
 		return nil
@@ -166,6 +166,17 @@ func (m *Merger) start(i int, l *lane) error {
 	l.fresh++
 	heap.Push(&m.open, s)
 	return nil
+}
+
+func (f File) open() (io.ReadCloser, string, error) {
+	if f.Open != nil {
+		return f.Open()
+	}
+	r, err := mrt.Open(f.Path)
+	if err != nil {
+		return nil, "", err
+	}
+	return r, r.Format(), nil
 }
 
 // advance reads the stream's next record, past any damage; false at its end.

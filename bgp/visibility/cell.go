@@ -24,7 +24,9 @@ func (c Change) VoteMayChange() bool {
 	return c&(Learned|BecameAnnounced|BecameWithdrawn|BecameExpected|BecameMuted|Revived) != 0
 }
 
-// Announce applies an announcement. A cell first heard of this way is expected only once Tick finds that it lasts.
+// Announce applies an announcement. A cell first heard of this way is expected only once Tick finds that it lasts, unless its
+// session was presumed to carry the row, and the row has been known for Config.ExpectAfter: then the announcement is a change
+// of path, most likely the first sign of a loss, and not a new route.
 func (t *Table) Announce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
 	if !t.has(r) || int(p) >= len(t.peers) {
 		return Ignored
@@ -59,6 +61,7 @@ func (t *Table) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, rib bo
 	pe := &t.peers[p]
 	pe.heard(at)
 	q := t.quad(r, pe.word)
+	t.knownFor(r, at)
 	if q.announced&pe.bit != 0 {
 		c |= t.setOrigin(r, p, origin, true)
 		if c&OriginChanged == 0 {
@@ -87,6 +90,9 @@ func (t *Table) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, rib bo
 		q.expected |= pe.bit
 		c |= BecameExpected
 	case i == 0 && q.expected&pe.bit != 0 && !wasKnown: // quiet before it was flushed, quiet now
+	case i == 0 && !wasKnown && t.presumed(r, pe, at): // carried all along
+		q.expected |= pe.bit
+		c |= BecameExpected
 	default:
 		if rec, made := t.record(r, p); rec != nil {
 			if wasKnown && !made {
@@ -106,6 +112,21 @@ func (t *Table) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, rib bo
 	q.known |= pe.bit
 	q.announced |= pe.bit
 	return c | t.setOrigin(r, p, origin, false)
+}
+
+// presumed reports whether a silent cell of the session was taken as carrying the row, for a row old enough to be no news.
+func (t *Table) presumed(r RowID, pe *peer, at bgp.Micros) bool {
+	m := &t.masks[pe.word]
+	return m.full&m.presume&^m.seeded&pe.bit != 0 && t.knownFor(r, at) >= t.cfg.ExpectAfter
+}
+
+// knownFor is how long the row has been known, in whole seconds.
+func (t *Table) knownFor(r RowID, at bgp.Micros) bgp.Micros {
+	m := t.meta(r)
+	if m.born == 0 {
+		m.born = uint32(max(0, at/bgp.Second))
+	}
+	return (at/bgp.Second - bgp.Micros(m.born)) * bgp.Second
 }
 
 // expectFromRIB expects an announced cell that a RIB confirms, unless it has enough of a history to be judged by.
@@ -134,6 +155,7 @@ func (t *Table) Withdraw(r RowID, p PeerID, at bgp.Micros) (c Change) {
 		return Ignored
 	}
 	q := t.quad(r, pe.word)
+	t.knownFor(r, at)
 	known, announced, expected := q.known&pe.bit != 0, q.announced&pe.bit != 0, q.expected&pe.bit != 0
 	if known && !announced {
 		pe.count.DuplicateWithdrawals++

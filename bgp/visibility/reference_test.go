@@ -19,6 +19,7 @@ type reference struct {
 type refRow struct {
 	prefix bgp.Prefix
 	live   bool
+	born   bgp.Micros // second of the first thing heard since it is live, 0 before
 	frozen int
 	origin uint32
 	cells  map[PeerID]*refCell
@@ -144,6 +145,7 @@ func (f *reference) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, ri
 		pe.seeded = true
 	}
 	f.rows[r].live = true
+	f.birth(r, at)
 	c := f.cell(r, p)
 	observed, _ := f.share(c, at)
 	young := !c.heard || observed < float64(f.cfg.ExpectAfter)/1e3
@@ -152,6 +154,9 @@ func (f *reference) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, ri
 		if rib && !c.heard {
 			c.expected = true
 		}
+	case c.state == Unknown && !c.heard && !c.expected && !rib && pe.full && pe.presume && !pe.seeded && at/bgp.Second-f.rows[r].born >= f.cfg.ExpectAfter/bgp.Second:
+		c.expected = true // presumed to have carried it all along
+		c.state, c.since = Announced, at
 	case !c.heard && (rib || c.expected): // from a RIB, or quiet before a flush: no history needed
 		c.state, c.since = Announced, at
 	default:
@@ -164,6 +169,12 @@ func (f *reference) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, ri
 	f.elect(r)
 }
 
+func (f *reference) birth(r RowID, at bgp.Micros) {
+	if f.rows[r].born == 0 {
+		f.rows[r].born = at / bgp.Second
+	}
+}
+
 func (f *reference) withdraw(r RowID, p PeerID, at bgp.Micros) {
 	at = f.at(at)
 	pe := f.hear(p, at)
@@ -171,6 +182,7 @@ func (f *reference) withdraw(r RowID, p PeerID, at bgp.Micros) {
 	if !f.rows[r].live {
 		return
 	}
+	f.birth(r, at)
 	c := f.cell(r, p)
 	if c.state == Withdrawn {
 		pe.duplicates++
@@ -236,7 +248,7 @@ func (f *reference) retire(r RowID) {
 			return
 		}
 	}
-	row.live = false
+	row.live, row.born = false, 0
 	row.cells = map[PeerID]*refCell{}
 }
 

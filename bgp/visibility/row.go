@@ -23,6 +23,7 @@ type quad struct {
 type rowMeta struct {
 	origin uint32
 	moas   uint32 // index into Table.moas plus one; 0 while all announced cells agree
+	born   uint32 // second in which the row was first heard of, or revived
 	frozen uint16
 	dead   bool // retired
 }
@@ -189,7 +190,8 @@ func (t *Table) Retire(r RowID) bool {
 func (t *Table) Retired(r RowID) bool { return !t.has(r) || t.meta(r).dead }
 
 func (t *Table) revive(r RowID) {
-	t.meta(r).dead = false
+	m := t.meta(r)
+	m.dead, m.born = false, 0
 	t.stats.Retired--
 	t.descend(r)
 	t.setLive(r, true)

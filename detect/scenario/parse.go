@@ -22,9 +22,13 @@ type parser struct {
 	errs   Errors
 	byName map[bgp.Peer]int32
 	sum    int64 // changes of a cell so far
+	work   int64 // members of sets looked at so far
 	ended  int   // line of "end"; 0 before it
 	late   []func()
 }
+
+// maxWork bounds how many members of sets are looked at while a file is read, so that naming a large set often costs little.
+const maxWork = 3 * MaxEvents
 
 // maxErrors bounds how many faults of a file are named.
 const maxErrors = 20
@@ -59,7 +63,7 @@ func (p *parser) fail(format string, args ...any) {
 }
 
 func (p *parser) lines(text string) {
-	for text != "" && len(p.errs) < maxErrors {
+	for text != "" && len(p.errs) < maxErrors && p.sum <= MaxEvents && p.work <= maxWork {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
 		p.line++
@@ -424,7 +428,7 @@ func (p *parser) part(item string, size func(string) int) (name string, from, to
 		return "", 0, 0, false
 	}
 	if !has {
-		return name, 0, n, true
+		return name, 0, n, p.budget(n)
 	}
 	a, b, ranged := strings.Cut(cut, "-")
 	from, err := strconv.Atoi(a)
@@ -436,7 +440,17 @@ func (p *parser) part(item string, size func(string) int) (name string, from, to
 		p.fail("%q: write %s:1 or %s:1-%d; the set has %d members", item, name, name, n, n)
 		return "", 0, 0, false
 	}
-	return name, from - 1, to, true
+	return name, from - 1, to, p.budget(to - from + 1)
+}
+
+// budget says no, once, when too many members were looked at.
+func (p *parser) budget(n int) bool {
+	was := p.work
+	p.work += int64(n)
+	if p.work > maxWork && was <= maxWork {
+		p.fail("the sets named so far have more than %d members in all: name smaller ones", maxWork)
+	}
+	return p.work <= maxWork
 }
 
 // peerList resolves SET[:I[-J]],... into sessions, each once.

@@ -14,6 +14,7 @@ type family struct {
 	table *visibility.Table
 	rows  []row
 	votes detect.VantageCount
+	small bool   // fewer full feeds than MinVoters: judged with the small quorum
 	aggs  []*agg // by EntityID; nil until the entity has a prefix
 }
 
@@ -183,7 +184,7 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	switch {
 	case f.table.Retired(r):
 		now = unjudged
-	case v.Expected < m.cfg.MinVoters:
+	case !f.observable(m, v):
 		now = unobservable
 	default:
 		loss8 = uint8(v.Withdrawn * 255 / v.Expected)
@@ -212,6 +213,15 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 		f.recover(m, r)
 	}
 	f.toggled(m, r, x, at, was, now)
+}
+
+// observable reports whether enough of those expected to carry a prefix vote (section 2). The small quorum is for feeds that
+// cannot have more voters; nothing is confirmed on it alone.
+func (f *family) observable(m *Monitor, v visibility.Vote) bool {
+	if v.Expected >= m.cfg.MinVoters {
+		return true
+	}
+	return f.small && v.Expected >= m.cfg.SmallVoters && float64(v.Expected) >= m.cfg.SmallShare*float64(v.ExpectedTotal)
 }
 
 // toggled tells the engine about a prefix of an entity with an open incident.

@@ -109,6 +109,17 @@ func (a *asn) withdrew(m *Monitor, at bgp.Micros, f *family, r visibility.RowID)
 	}
 }
 
+// fullVoters counts the ASes with a full feed of the family that vote.
+func (f *family) fullVoters(m *Monitor) int {
+	n := 0
+	for _, a := range m.ases {
+		if slices.ContainsFunc(a.peers, func(p *peer) bool { return p.full[f.sig] && p.health == peerUp }) {
+			n++
+		}
+	}
+	return n
+}
+
 func (a *asn) table(m *Monitor) int {
 	n := 0
 	for _, p := range a.peers {
@@ -214,6 +225,9 @@ func (m *Monitor) judgeFeeds(now bgp.Micros) {
 				f.table.SetFullFeed(p.id, full)
 				changed = true
 			}
+		}
+		if small := f.fullVoters(m) < m.cfg.MinVoters; small != f.small {
+			f.small, changed = small, true
 		}
 		if changed {
 			m.quietly(now, "the set of full-feed peers changed", func() { f.recountAll(m, now) })

@@ -206,12 +206,12 @@ func (m *Monitor) EndOfRIB() {
 	}
 }
 
-// believe lets a peer vote again. What it withdrew while it was not believed is unknown, not down.
+// believe lets a peer vote again. What it withdrew while it was not believed is unknown, not down. After a session loss nothing
+// is presumed of it any more: it has sent its table again, and what it did not mention may be gone.
 func (m *Monitor) believe(p *peer, at bgp.Micros) {
 	m.quietly(at, "peer "+p.name.String()+" votes again", func() {
 		for _, f := range m.fams {
 			f.table.ForgetWithdrawn(p.id, at)
-			f.table.SetPresume(p.id, true)
 		}
 		m.setHealth(p, peerUp, at, "")
 	})

@@ -29,6 +29,8 @@ type Sources func(collector string) detect.Source
 // Config holds the numbers of sections 2 and 3 of the method. Durations are seconds. Its digest is in every incident.
 type Config struct {
 	MinVoters       int     `json:"min_voters"`         // ASes needed for a prefix to be observable
+	SmallVoters     int     `json:"small_voters"`       // with fewer full feeds than MinVoters: so many are enough to suspect,
+	SmallShare      float64 `json:"small_share"`        // if they are this share of those expected
 	LostShare       float64 `json:"lost_share"`         // share of the voters that must have withdrawn a lost prefix
 	FullFeedShare   float64 `json:"full_feed_share"`    // of the median of known prefixes, to be presumed to carry what it said nothing about
 	StaleAfter      int     `json:"stale_after_s"`      // silence after which a peer may be stale
@@ -53,7 +55,7 @@ type Config struct {
 // DefaultConfig is the published method.
 func DefaultConfig() Config {
 	return Config{
-		MinVoters: 10, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45,
+		MinVoters: 10, SmallVoters: 3, SmallShare: 0.6, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45,
 		MassWindow: 60, MassShare: 0.02, MassMin: 500, MassAlways: 5000, MassAgree: 0.20, MassGiveUp: 3600,
 		ResyncShare: 0.8, ResyncMax: 600, RetireAfter: 86400, LearnFor: 12 * 3600,
 		FullVoters: 20, FullCollectors: 3, FullProjects: 2, TraceWindow: 660, SampleHeartbeat: 600,

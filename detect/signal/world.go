@@ -272,13 +272,16 @@ func (f *family) reading(a *agg) detect.Reading {
 	return detect.Reading{
 		Expected: a.units, Lost: a.lostUnits, Unobservable: a.unobservable,
 		Prefixes: a.n, LostPrefixes: a.lost, Deaggregated: a.covered, UnobservablePrefixes: a.unobs,
-		Origins: a.distinct, Votes: f.votes,
+		Origins: a.distinct, Votes: f.votes, SmallQuorum: f.small,
 	}
 }
 
 // countVotes counts the ASes that look, for one family, once a second and when a peer's health changes.
 func (m *Monitor) countVotes(f *family) {
 	v := detect.VantageCount{Needed: m.cfg.MinVoters}
+	if f.small {
+		v.Needed = m.cfg.SmallVoters
+	}
 	for _, a := range m.ases {
 		has, votes := false, false
 		for _, p := range a.peers {
@@ -318,6 +321,9 @@ func (m *Monitor) coverage(f *family) detect.Coverage {
 	}
 	if f.votes.Voting < m.cfg.FullVoters {
 		why = append(why, "few_voters")
+	}
+	if f.small {
+		why = append(why, "small_quorum")
 	}
 	if !m.seeded && m.now-m.started < bgp.Micros(m.cfg.LearnFor)*bgp.Second {
 		why = append(why, "learning")

@@ -26,6 +26,7 @@ type FilePanel struct {
 	Panel
 	Head, Unit string
 	Levels     [3]string
+	Lowest     string // text of the lowest point; empty for none
 }
 
 const (
@@ -70,6 +71,17 @@ func (f File) SVG() string {
 				text(fileLeft+int((a+z)/2*Width), top+panelTall/2+4, `text-anchor="middle" stroke="#ffffff" stroke-width="4" paint-order="stroke"`, f.NoData)
 			}
 		}
+		if k := p.Panel.Lowest(); k >= 0 && p.Lowest != "" {
+			a, at := p.Axis(), p.Values[k]
+			pos := frac(f.From, f.Until, at.At)
+			x, py := fileLeft+int(pos*Width), top+int((a.High-at.V)/(a.High-a.Low)*panelTall)
+			anchor := "start"
+			if pos > 0.6 {
+				anchor = "end"
+			}
+			c.add(`<circle cx="`, strconv.Itoa(x), `" cy="`, strconv.Itoa(py), `" r="3" fill="#ffffff" stroke="#0072b2" stroke-width="2"/>`, "\n")
+			text(x+2, py+16, `font-size="12" font-weight="600" text-anchor="`+anchor+`" stroke="#ffffff" stroke-width="3" paint-order="stroke"`, p.Lowest)
+		}
 		if i == 0 {
 			for k, s := range p.Incidents {
 				if k < len(f.Flags) && !s.From.Before(f.From) && s.From.Before(f.Until) {
@@ -78,7 +90,7 @@ func (f File) SVG() string {
 					if a > 0.7 {
 						anchor = "end"
 					}
-					text(fileLeft+int(a*Width)+4, top+15, `font-size="12" fill="#9a3c00" text-anchor="`+anchor+`" stroke="#ffffff" stroke-width="3" paint-order="stroke"`, f.Flags[k])
+					text(fileLeft+int(a*Width)+10, top+15, `font-size="12" fill="#9a3c00" text-anchor="`+anchor+`" stroke="#ffffff" stroke-width="3" paint-order="stroke"`, f.Flags[k])
 				}
 			}
 		}

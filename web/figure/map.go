@@ -234,6 +234,9 @@ func (f frame) draw(shades map[string]Shade, name func(string) string, label str
 			class += " own"
 		}
 		x, y := num(o.label.x), o.label.y
+		if o.code == f.centre && s.Note != "" {
+			y -= 14 // two lines: the pair is centred
+		}
 		c.add(`<text class="`, strings.TrimSpace(class), `" x="`, x, `" y="`, num(y), `">`, Escape(text))
 		if s.Note != "" && (lost || o.code == f.centre) {
 			c.add(`<tspan class="n" x="`, x, `" dy="1.25em">`, Escape(s.Note), `</tspan>`)
