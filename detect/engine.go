@@ -20,7 +20,8 @@ type Engine struct {
 	closed   []*Incident // ended incidents, in order of ending
 	faults   []*fault    // open monitor faults, in order of opening
 	now      int64
-	monitor  bool // readings arrive because the monitor changed its mind, not because the world did
+	settle   int64 // before this time nothing opens
+	monitor  bool  // readings arrive because the monitor changed its mind, not because the world did
 }
 
 // New makes an engine. software is the "corewatch 0.1.0 (commit)" of the method field; configDigest covers every configuration that decides.
@@ -100,7 +101,7 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	}
 	t.cur, t.seen = r, true
 	kind := e.entities[id].Type
-	if e.monitor { // what our own bookkeeping moved is never an onset (section 3)
+	if e.monitor || e.settling(at) { // what our own bookkeeping moved is never an onset (section 3)
 		t.recent.shift(at, levelOf(&r))
 		if t.crossedAt == 0 {
 			return
@@ -120,7 +121,7 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 		return
 	}
 	t.recent.update(at, levelOf(&r))
-	if r.Level() > t.peak.Level() {
+	if larger(&r, &t.peak) {
 		t.peak, t.peakAt, t.peakDirty = r, at, true
 	}
 	if !t.joined && !t.above(&e.cfg, kind) {
@@ -130,6 +131,20 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	if w.inc != nil {
 		w.inc.changed(e, w, at)
 	}
+}
+
+// SettleUntil holds back every onset until an event time (µs): a feed without a RIB knows at first only the prefixes that speak,
+// and those that speak are those in trouble.
+func (e *Engine) SettleUntil(at int64) { e.settle = at }
+
+func (e *Engine) settling(at int64) bool { return at < e.settle }
+
+// larger orders readings for the peak: by what is lost, not by its share, because a young denominator still grows.
+func larger(a, b *Reading) bool {
+	if a.LostPrefixes != b.LostPrefixes {
+		return a.LostPrefixes > b.LostPrefixes
+	}
+	return a.Lost > b.Lost
 }
 
 // baseLevel is the level the entity had at its lowest recent point, in terms of today's denominators.

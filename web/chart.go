@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,8 +80,25 @@ var votes = track{"vote", "voting", func(p detect.Sample) (int64, int64) { retur
 // maxPoints is how many points a panel draws; longer series are thinned to the worst of each interval.
 const maxPoints = 360
 
-// silence is the distance between samples from which on nothing is claimed about what lies between: they are a minute apart.
-const silence = 3 * time.Minute
+// silence is the distance between samples from which on nothing is claimed about what lies between. A sample is written when
+// a value changed and at least every ten minutes (detect/signal, sample_heartbeat_s): a longer silence is no statement.
+const silence = 11 * time.Minute
+
+// held reads the samples that say what was so during w: those in it, and the last one before it, which still held when it began.
+func held(ctx context.Context, lib Library, entity, signal string, w window) ([]detect.Sample, error) {
+	list, err := lib.Samples(ctx, entity, signal, w.From.Add(-silence), w.Until)
+	if err != nil {
+		return nil, fmt.Errorf("samples of %s: %w", entity, err)
+	}
+	first := 0
+	for first+1 < len(list) && !list[first+1].At.After(w.From) {
+		first++
+	}
+	if list = slices.Clone(list[first:]); len(list) > 0 && list[0].At.Before(w.From) {
+		list[0].At = detect.At(w.From)
+	}
+	return list, nil
+}
 
 // thinned bounds a series for drawing: of each interval the sample with the largest loss. It also returns the interval.
 func thinned(list []detect.Sample, w window) ([]detect.Sample, time.Duration) {
@@ -145,9 +163,9 @@ func (s *Server) newChart(ctx context.Context, st site, entity, base string, w w
 	step := time.Minute
 	seen := false
 	for _, signal := range []string{sigV4, sigV6} {
-		list, err := st.lib.Samples(ctx, entity, signal, w.From, w.Until)
+		list, err := held(ctx, st.lib, entity, signal, w)
 		if err != nil {
-			return nil, fmt.Errorf("samples of %s: %w", entity, err)
+			return nil, err
 		}
 		if len(list) == 0 {
 			continue

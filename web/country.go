@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +93,9 @@ func (s *Server) countryPage(r *http.Request, st site, code string, asked window
 		}
 		v.Story = s.tell(st, focus, members, focus.Revision)
 		v.Strip = s.newStrip(members, w, 16)
+		if err := s.v6Tile(ctx, st.lib, focus, v.Story); err != nil {
+			return nil, err
+		}
 		v.Tiles = v.Story.Tiles
 		v.Title = s.cat.text("country.title.incident", name, s.word("kind", string(focus.Kind)), focus.Start.Time.UTC().Format("2 Jan 2006"))
 		v.Description = s.cat.text("country.description", name)
@@ -216,6 +220,34 @@ func (s *Server) calm(name string, p detect.Sample) (template.HTML, []tile) {
 		{Class: "bgp", Head: s.cat.text("tile.slash24"), Big: blocks, Unit: bunit, Rest: s.cat.text("tile.visible"), Part: p.Expected - p.Lost, Whole: p.Expected, Sub: s.cat.html("tile.blocks", grouped(p.Expected-p.Lost), grouped(p.Expected)), Source: at},
 		{Class: "vote", Head: s.cat.text("tile.vantage"), Big: grouped(p.Voting), Rest: s.cat.text("tile.vote"), Part: 1, Whole: 1, Source: at},
 	}
+}
+
+// v6Tile replaces "no IPv6 data" by the IPv6 reading at the incident's deepest point, when there is one: an incident names only
+// the family that lost something, and silence about the other would be wrong.
+func (s *Server) v6Tile(ctx context.Context, lib Library, in *detect.Incident, y *story) error {
+	at := slices.IndexFunc(y.Tiles, func(t tile) bool { return t.None })
+	if at < 0 || in.Peak == nil {
+		return nil
+	}
+	list, err := lib.Samples(ctx, in.Entity.Key(), sigV6, in.Peak.Time.Add(-silence), in.Peak.Time.Add(time.Second))
+	if err != nil {
+		return fmt.Errorf("samples of %s: %w", in.Entity.Key(), err)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	p := list[len(list)-1]
+	if p.NoData || p.Prefixes <= 0 {
+		y.Tiles[at].Rest, y.Tiles[at].Sub = s.cat.text("tile.v6.nodata"), s.cat.html("tile.v6.why")
+		return nil
+	}
+	vis := int64(p.Prefixes - p.LostPrefixes)
+	big, unit := number(share(vis, int64(p.Prefixes)))
+	y.Tiles[at] = tile{
+		Class: "bgp", Head: s.cat.text("tile.routes", "IPv6"), Big: big, Unit: unit, Rest: s.cat.text("tile.visible"), Part: vis, Whole: int64(p.Prefixes),
+		Sub: s.cat.html("tile.prefixes", grouped(vis), grouped(p.Prefixes)), Source: s.cat.html("tile.at", hourMinute(in.Peak.Time.Time)),
+	}
+	return nil
 }
 
 // region draws the country and its neighbours: at the incident's deepest point, or now.

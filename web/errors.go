@@ -20,6 +20,8 @@ func statusOf(err error) (int, string) {
 	switch {
 	case errors.As(err, &bad):
 		return http.StatusBadRequest, bad.text
+	case errors.Is(err, ErrCursor):
+		return http.StatusBadRequest, "cursor: use the one that the previous page gave, with the same query"
 	case errors.Is(err, ErrNotFound):
 		return http.StatusNotFound, "There is nothing at this address."
 	case errors.Is(err, context.DeadlineExceeded):

@@ -44,9 +44,9 @@ func (s *Server) countryFile(w http.ResponseWriter, r *http.Request, st site) er
 	}
 	var samples []detect.Sample
 	for _, signal := range []string{sigV4, sigV6} {
-		part, err := st.lib.Samples(ctx, key, signal, asked.From, asked.Until)
+		part, err := held(ctx, st.lib, key, signal, asked)
 		if err != nil {
-			return fmt.Errorf("samples of %s: %w", key, err)
+			return err
 		}
 		samples = append(samples, part...)
 	}

@@ -35,7 +35,7 @@ func (m *memory) Incidents(_ context.Context, q Query) ([]detect.Incident, strin
 	for _, in := range m.list {
 		if q.Entity != "" && in.Entity.Key() != q.Entity || len(q.Kinds) > 0 && !slices.Contains(q.Kinds, string(in.Kind)) ||
 			len(q.States) > 0 && !slices.Contains(q.States, string(in.State)) || q.Data != "" && string(in.Data) != q.Data ||
-			!q.From.IsZero() && in.End != nil && in.End.Time.Before(q.From) || !q.Until.IsZero() && !in.Start.Time.Before(q.Until) {
+			len(q.Kinds) == 0 && in.Kind == detect.MonitorFault || !q.From.IsZero() && in.Start.Time.Before(q.From) || !q.Until.IsZero() && !in.Start.Time.Before(q.Until) {
 			continue
 		}
 		out = append(out, in)
@@ -43,7 +43,7 @@ func (m *memory) Incidents(_ context.Context, q Query) ([]detect.Incident, strin
 	skip := 0
 	if q.Cursor != "" {
 		if _, err := fmt.Sscanf(q.Cursor, "c%d", &skip); err != nil || skip > len(out) || skip < 0 {
-			return nil, "", nil
+			return nil, "", ErrCursor
 		}
 	}
 	out = out[skip:]

@@ -38,7 +38,7 @@ func share(part, whole int64) string {
 		return "0" + nbsp + "%"
 	case part == whole:
 		return "100" + nbsp + "%"
-	case p < 1:
+	case p < 0.95:
 		return strconv.FormatFloat(max(0.1, math.Round(p*10)/10), 'f', 1, 64) + nbsp + "%"
 	case p > 99:
 		return strconv.FormatFloat(min(99.9, math.Floor(p*10)/10), 'f', 1, 64) + nbsp + "%"

@@ -245,7 +245,7 @@ func TestSeries(t *testing.T) {
 			low = min(low, *v)
 		}
 	}
-	if j.Data != "reconstruction" || low != 1223 {
+	if j.Data != "reconstruction" || low != 1221 {
 		t.Errorf("data %q, lowest %d", j.Data, low)
 	}
 }

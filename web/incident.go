@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/detect"
@@ -68,7 +69,7 @@ func (s *Server) showIncident(w http.ResponseWriter, r *http.Request, st site, i
 	place := s.name(in.Entity)
 	v := &incidentPage{
 		page: s.newPage(st, r, s.cat.text("incident.title", place, s.word("kind", string(in.Kind)), in.Start.Time.UTC().Format("2 Jan 2006"), in.Revision), "incidents"),
-		In:   in, Evidence: s.deps.Evidence != nil,
+		In:   in, Evidence: s.deps.Evidence != nil && in.Revision == latest,
 	}
 	if v.Banner == "" {
 		v.setBanner(s, st, in.Data, "")
@@ -84,13 +85,25 @@ func (s *Server) showIncident(w http.ResponseWriter, r *http.Request, st site, i
 	}
 	v.Members = len(members)
 	v.Story = s.tell(st, in, members, latest)
+	if err := s.v6Tile(ctx, st.lib, in, v.Story); err != nil {
+		return err
+	}
 	last, err := newest(ctx, st.lib, in.Entity.Key(), sigV4)
 	if err != nil {
 		return err
 	}
+	if n := len(in.Revisions); v.Story.Frozen && n > 0 {
+		last.At = in.Revisions[n-1].At // a frozen version shows what was known when it was made
+	}
 	win := asked
 	if !own {
 		win = s.windowOf(in, last)
+	}
+	if v.Story.Frozen && win.Until.After(last.At.Time) {
+		win.Until = last.At.Add(time.Second)
+		if !win.From.Before(win.Until) {
+			win.From = win.Until.Add(-time.Hour)
+		}
 	}
 	base := st.incident(in.ID)
 	if v.Chart, err = s.newChart(ctx, st, in.Entity.Key(), base, win, []detect.Incident{*in}, last.At.Time, own); err != nil {

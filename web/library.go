@@ -12,14 +12,17 @@ import (
 // ErrNotFound is what a Library's errors wrap when the thing asked for does not exist; the reader then gets 404.
 var ErrNotFound = errors.New("not found")
 
+// ErrCursor is what a Library's errors wrap when a cursor does not belong to the query; the reader then gets 400.
+var ErrCursor = errors.New("the cursor does not belong to this query")
+
 // Query selects incidents. Zero fields do not restrict.
 type Query struct {
 	Entity string   // Entity.Key, "country:PK"
-	Kinds  []string // any of these kinds
+	Kinds  []string // any of these kinds; empty is all but monitor_fault
 	States []string // any of these states
 	Data   string   // "live", "archive", "reconstruction", "synthetic"
 	From   time.Time
-	Until  time.Time // incidents that overlap [From, Until)
+	Until  time.Time // incidents that start in [From, Until)
 	Limit  int       // at most so many; 1 to MaxLimit
 	Cursor string    // opaque: what the previous page returned
 }

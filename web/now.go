@@ -80,7 +80,7 @@ func (s *Server) incidentRow(st site, in *detect.Incident) incidentRow {
 
 func (s *Server) now(w http.ResponseWriter, r *http.Request, st site) error {
 	ctx := r.Context()
-	list, _, err := st.lib.Incidents(ctx, Query{Kinds: []string{string(detect.Outage)}, Limit: 100})
+	list, _, err := st.lib.Incidents(ctx, Query{Limit: 100})
 	if err != nil {
 		return fmt.Errorf("incidents: %w", err)
 	}
@@ -231,9 +231,9 @@ func (s *Server) demoCard(ctx context.Context) (*demoCard, error) {
 		c.Links = append(c.Links, link{Text: s.cat.text("demo.country", s.name(in.Entity)), Href: st.prefix + "/country/" + in.Entity.Code})
 	}
 	c.Links = append(c.Links, link{Text: s.cat.text("demo.incident"), Href: st.incident(in.ID)})
-	samples, err := st.lib.Samples(ctx, in.Entity.Key(), sigV4, w.From, w.Until)
+	samples, err := held(ctx, st.lib, in.Entity.Key(), sigV4, w)
 	if err != nil {
-		return nil, fmt.Errorf("samples of %s: %w", in.Entity.Key(), err)
+		return nil, err
 	}
 	if len(samples) > 0 {
 		samples, step := thinned(samples, w)
@@ -256,9 +256,6 @@ func (s *Server) incidents(w http.ResponseWriter, r *http.Request, st site) erro
 		return err
 	}
 	asked := q
-	if len(q.Kinds) == 0 {
-		q.Kinds = []string{string(detect.Outage)}
-	}
 	list, next, err := st.lib.Incidents(r.Context(), q)
 	if err != nil {
 		return fmt.Errorf("incidents: %w", err)

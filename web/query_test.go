@@ -32,7 +32,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		w := newRecorder()
 		h.ServeHTTP(w, r)
-		if want := map[bool]int{true: 200, false: 400}[err == nil]; w.Code != want && r.URL.RawQuery == raw {
+		if want := map[bool]int{true: 200, false: 400}[err == nil]; w.Code != want && r.URL.RawQuery == raw && !(q.Cursor != "" && w.Code == 400) { // the store may refuse a cursor
 			t.Fatalf("%q: status %d, want %d", raw, w.Code, want)
 		}
 		if w, own, err := parseWindow(r.URL.Query()); err == nil && own && (!w.Until.After(w.From) || w.Until.Sub(w.From) > longest) {

@@ -25,7 +25,7 @@ func (c Change) VoteMayChange() bool {
 }
 
 // Announce applies an announcement. A cell first heard of this way is expected only once Tick finds that it lasts, unless its
-// session was presumed to carry the row, and the row has been known for Config.ExpectAfter: then the announcement is a change
+// session was presumed to carry the row, and the row has been known for Config.ExpectAfter or SetLearning is on: then the announcement is a change
 // of path, most likely the first sign of a loss, and not a new route.
 func (t *Table) Announce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
 	if !t.has(r) || int(p) >= len(t.peers) {
@@ -114,10 +114,14 @@ func (t *Table) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, rib bo
 	return c | t.setOrigin(r, p, origin, false)
 }
 
+// SetLearning says that the feed is young and began without a RIB: nearly every row that is mentioned for the first time existed
+// before, so that a presumed cell's first announcement is a change of path whatever the age of its row.
+func (t *Table) SetLearning(on bool) { t.learning = on }
+
 // presumed reports whether a silent cell of the session was taken as carrying the row, for a row old enough to be no news.
 func (t *Table) presumed(r RowID, pe *peer, at bgp.Micros) bool {
 	m := &t.masks[pe.word]
-	return m.full&m.presume&^m.seeded&pe.bit != 0 && t.knownFor(r, at) >= t.cfg.ExpectAfter
+	return m.full&m.presume&^m.seeded&pe.bit != 0 && (t.learning || t.knownFor(r, at) >= t.cfg.ExpectAfter)
 }
 
 // knownFor is how long the row has been known, in whole seconds.

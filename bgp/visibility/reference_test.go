@@ -12,8 +12,10 @@ type reference struct {
 	cfg    Config
 	now    bgp.Micros
 	minute bgp.Micros
-	rows   []*refRow
-	peers  []*refPeer
+
+	learning bool
+	rows     []*refRow
+	peers    []*refPeer
 }
 
 type refRow struct {
@@ -154,7 +156,7 @@ func (f *reference) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, ri
 		if rib && !c.heard {
 			c.expected = true
 		}
-	case c.state == Unknown && !c.heard && !c.expected && !rib && pe.full && pe.presume && !pe.seeded && at/bgp.Second-f.rows[r].born >= f.cfg.ExpectAfter/bgp.Second:
+	case c.state == Unknown && !c.heard && !c.expected && !rib && pe.full && pe.presume && !pe.seeded && (f.learning || at/bgp.Second-f.rows[r].born >= f.cfg.ExpectAfter/bgp.Second):
 		c.expected = true // presumed to have carried it all along
 		c.state, c.since = Announced, at
 	case !c.heard && (rib || c.expected): // from a RIB, or quiet before a flush: no history needed

@@ -26,6 +26,8 @@ type Table struct {
 	unit uint8 // prefix length of one unit: 24 or 48
 	now  bgp.Micros
 
+	learning bool
+
 	chunks []*chunk
 	rows   int
 	words  int // bitset words per row and plane

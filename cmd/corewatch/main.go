@@ -18,8 +18,14 @@ import (
 )
 
 type cli struct {
-	Replay  replayCmd  `cmd:"" help:"Read MRT archives and print the incidents found in them."`
-	Version versionCmd `cmd:"" help:"Print the version, the commit, the method and the schema versions."`
+	Run       runCmd       `cmd:"" help:"Watch, and serve pages; without configuration: the built-in demonstration."`
+	Replay    replayCmd    `cmd:"" help:"Read MRT archives or a scenario and print the incidents found in them."`
+	Incidents incidentsCmd `cmd:"" help:"Read the incidents of a store."`
+	Evidence  evidenceCmd  `cmd:"" help:"Export the evidence behind an incident."`
+	Reference referenceCmd `cmd:"" help:"Manage the tables that say which prefix belongs to which country."`
+	Backup    backupCmd    `cmd:"" help:"Copy a store to a new file, also beside a running monitor."`
+	Check     checkCmd     `cmd:"" help:"Verify everything that a store holds."`
+	Version   versionCmd   `cmd:"" help:"Print the version, the commit, the method and the schema versions."`
 }
 
 type replayCmd struct {
@@ -36,6 +42,92 @@ func (c *replayCmd) Run(ctx context.Context, log zerolog.Logger) error {
 		Files: c.Files, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store,
 		Out: os.Stdout, Err: os.Stderr, Terminal: terminal(os.Stderr), Log: log,
 	}.Run(ctx)
+}
+
+type runCmd struct {
+	Listen string `help:"Address of the pages." default:"127.0.0.1:8480"`
+	Data   string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+}
+
+func (c *runCmd) Run(ctx context.Context, log zerolog.Logger) error {
+	return app.Monitor{Listen: c.Listen, Data: c.Data, Archive: os.Getenv("COREWATCH_DATA"), Out: os.Stdout, Log: log}.Run(ctx)
+}
+
+type incidentsCmd struct {
+	List struct {
+		Store  string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+		JSON   bool   `name:"json" help:"One incident a line as JSON."`
+		Faults bool   `help:"Monitor faults too."`
+	} `cmd:"" help:"List the incidents, newest first."`
+	Show struct {
+		ID    string `arg:"" help:"Incident id."`
+		Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+		JSON  bool   `name:"json" help:"As JSON."`
+	} `cmd:"" help:"Show one incident with its revisions."`
+}
+
+func (c *incidentsCmd) Run(kctx *kong.Context, ctx context.Context) error {
+	if kctx.Selected().Name == "show" {
+		return app.ShowIncident(ctx, c.Show.Store, c.Show.ID, c.Show.JSON, os.Stdout)
+	}
+	return app.ListIncidents(ctx, c.List.Store, c.List.Faults, c.List.JSON, os.Stdout)
+}
+
+type evidenceCmd struct {
+	Export struct {
+		ID    string `arg:"" help:"Incident id."`
+		Out   string `help:"Zip file to write; it must not exist." required:"" placeholder:"FILE"`
+		Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+	} `cmd:"" help:"Write incident, timeline, raw messages and digests to a zip file."`
+}
+
+func (c *evidenceCmd) Run(ctx context.Context) error {
+	sum, err := app.ExportEvidence(ctx, c.Export.Store, c.Export.ID, c.Export.Out)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: revision %d (%s), %d messages, %d members, %d bytes\nmanifest sha256 %s\n",
+		c.Export.Out, sum.Revision, sum.Data, sum.Messages, sum.Members, sum.Bytes, sum.ManifestSHA256)
+	for _, w := range sum.Warnings {
+		fmt.Fprintln(os.Stderr, "note:", w)
+	}
+	return nil
+}
+
+type referenceCmd struct {
+	Update struct {
+		From string `help:"delegated-extended file, folder or https URL; several separated by commas." required:"" placeholder:"FILE|URL"`
+		Dir  string `help:"Folder of reference tables to write to." default:"data/reference" placeholder:"DIR"`
+	} `cmd:"" help:"Take registry statistics into the folder of reference tables."`
+}
+
+func (c *referenceCmd) Run(ctx context.Context) error {
+	return app.UpdateReference(ctx, c.Update.Dir, c.Update.From, os.Stdout)
+}
+
+type backupCmd struct {
+	Out   string `arg:"" help:"File to write; it must not exist."`
+	Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+}
+
+func (c *backupCmd) Run(ctx context.Context) error {
+	if err := app.Backup(ctx, c.Store, c.Out); err != nil {
+		return err
+	}
+	fmt.Println("backed up and verified:", c.Out)
+	return nil
+}
+
+type checkCmd struct {
+	Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+}
+
+func (c *checkCmd) Run(ctx context.Context) error {
+	if err := app.CheckStore(ctx, c.Store); err != nil {
+		return err
+	}
+	fmt.Println("sound:", c.Store)
+	return nil
 }
 
 type versionCmd struct {

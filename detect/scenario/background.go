@@ -15,17 +15,17 @@ func (st *stream) churn(c *cursor, e *event) *cursor {
 		n++
 		p := e.peers[below(mix(st.s.seed, forPeer, uint64(e.line), turn), int64(len(e.peers)))]
 		if i := st.own[p]; i >= 0 {
-			st.rewrite(c.at, &st.peers[i], e, mix(st.s.seed, forPrefix, uint64(e.line), turn))
+			st.rewrite(c, &st.peers[i], e, mix(st.s.seed, forPrefix, uint64(e.line), turn))
 		}
 		c.at += e.every
-		return true
+		return c.at < e.at+e.length
 	}
 	return c
 }
 
 // rewrite announces one carried prefix with a path that is one longer, or as it was before.
-func (st *stream) rewrite(at bgp.Micros, x *session, e *event, chance uint64) {
-	if x.down || x.hush {
+func (st *stream) rewrite(c *cursor, x *session, e *event, chance uint64) {
+	if x.down || c.order < x.hush {
 		return
 	}
 	among := len(st.s.prefixes)
@@ -41,7 +41,7 @@ func (st *stream) rewrite(at bgp.Micros, x *session, e *event, chance uint64) {
 		if x.cells[i].carried() {
 			x.cells[i] ^= longer
 			st.batch = append(st.batch[:0], st.s.prefixes[i])
-			st.send(at, x, x.cells[i], st.batch)
+			st.send(c.at, x, x.cells[i], st.batch)
 			return
 		}
 	}
@@ -68,19 +68,18 @@ func (st *stream) alive(c *cursor, e *event) *cursor {
 	c.at = ring[0].at
 	c.do = func(c *cursor) bool {
 		b := &ring[k]
-		st.repeat(b.at, &st.peers[b.i])
+		if x := &st.peers[b.i]; !x.down && c.order >= x.hush {
+			st.repeat(b.at, x)
+		}
 		b.at += e.every // all beats have one period: the ring stays in order
 		k = (k + 1) % len(ring)
 		c.at = ring[k].at
-		return true
+		return c.at < e.at+e.length
 	}
 	return c
 }
 
 func (st *stream) repeat(at bgp.Micros, x *session) {
-	if x.down || x.hush {
-		return
-	}
 	for i, c := range x.cells {
 		if c.carried() {
 			st.batch = append(st.batch[:0], st.s.prefixes[i])

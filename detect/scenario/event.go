@@ -40,15 +40,11 @@ type event struct {
 	over   bgp.Micros // the prefixes go one after another
 	lag    bgp.Micros // the peers follow one after another
 	every  bgp.Micros // churn: time between two changes; alive: between two announcements of one peer
+	length bgp.Micros // churn and alive: for so long
 }
 
 // step is the grain of "over": prefixes of one step go in one message.
 const step = bgp.Second
-
-// steps is how many messages a peer sends for the event at most, before their size splits them.
-func (e *event) steps() int64 {
-	return int64(min(bgp.Micros(max(1, len(e.routes))), e.over/step+1))
-}
 
 // event reads TIME VERB PEERS [PREFIXES] OPTIONS.
 func (p *parser) event(w []string) {
@@ -79,7 +75,7 @@ func (p *parser) event(w []string) {
 		p.fail("%q is no verb: announce, withdraw, table, flush, resend, down, up, churn, alive, quiet or end", at(w, 1))
 		return
 	}
-	e := event{at: t, line: p.line, verb: v, peers: p.peerList(at(w, 2))}
+	e := event{at: t, line: p.line, verb: v, length: maxLength, peers: p.peerList(at(w, 2))}
 	rest := w[min(len(w), 3):]
 	if v == announce || v == withdraw || v == table || v == churn && len(rest) > 1 {
 		e.routes = p.routes(at(rest, 0))
@@ -95,7 +91,7 @@ func (p *parser) event(w []string) {
 	p.add(e)
 }
 
-// options reads via AS..., origin AS, over TIME, lag TIME.
+// options reads via AS..., origin AS, over TIME, lag TIME, for TIME.
 func (p *parser) options(e *event, w []string) {
 	spreads := e.verb == announce || e.verb == withdraw || e.verb == flush || e.verb == resend
 	for len(w) > 0 {
@@ -133,8 +129,15 @@ func (p *parser) options(e *event, w []string) {
 				e.lag = d
 			}
 			w = w[1:]
+		case word == "for" && e.every > 0 && len(w) > 0:
+			d, ok := p.duration(w[0], word)
+			if !ok {
+				return
+			}
+			e.length = d
+			w = w[1:]
 		default:
-			p.fail("%q is not understood here: announce and table take via and origin; announce, withdraw, flush and resend take over and lag", word)
+			p.fail("%q is not understood here: announce and table take via and origin; announce, withdraw, flush and resend take over and lag; churn and alive take for", word)
 			return
 		}
 	}
@@ -199,7 +202,7 @@ func (p *parser) endless() {
 	for _, e := range p.s.events {
 		if e.every > 0 {
 			p.line = e.line
-			n := int64((p.s.End-e.at)/e.every) + 1
+			n := int64(min(p.s.End-e.at, e.length)/e.every) + 1
 			if e.verb == alive {
 				if n > MaxEvents {
 					n = MaxEvents + 1

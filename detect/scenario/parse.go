@@ -36,7 +36,8 @@ const maxErrors = 20
 // Parse reads a scenario. name is used in messages only. The error is an Errors, each naming file, line and what to do.
 func Parse(name string, text []byte) (*Scenario, error) {
 	p := &parser{name: name, byName: map[bgp.Peer]int32{}, s: &Scenario{
-		Name: name, Data: detect.Synthetic, seed: 1, networks: map[uint32]string{}, cells: map[bgp.Prefix]int32{},
+		Name: name, Data: detect.Synthetic, seed: 1, blocks: map[bgp.Prefix]string{}, origins: map[uint32]string{},
+		networks: map[uint32]string{}, cells: map[bgp.Prefix]int32{},
 		peerSets: map[string][]int32{}, routeSet: map[string][]route{},
 	}}
 	switch {
@@ -224,20 +225,17 @@ func (p *parser) country(w []string) {
 		switch {
 		case strings.Contains(item, "/"):
 			if x, ok := p.prefix(item); ok {
-				p.s.places = append(p.s.places, place{code: w[0], prefix: x})
+				p.s.blocks[x] = w[0]
 			}
 		case strings.HasPrefix(item, "AS"):
 			if as, ok := p.as(item); ok {
-				p.s.places = append(p.s.places, place{code: w[0], origin: as})
+				p.s.origins[as] = w[0]
 			}
 		default:
 			for _, r := range p.routes(item) {
-				p.s.places = append(p.s.places, place{code: w[0], prefix: p.s.prefixes[r.prefix]})
+				p.s.blocks[p.s.prefixes[r.prefix]] = w[0]
 			}
 		}
-	}
-	if len(p.s.places) > 10_000 {
-		p.fail("more than 10,000 places: name larger blocks, or origins")
 	}
 }
 
@@ -262,7 +260,8 @@ func (p *parser) newSet(name string, taken bool) bool {
 	return true
 }
 
-// peers reads NAME [COLLECTOR] ITEM..., an item being AS[..AS] or AS@ADDRESS with a collector, or a set without.
+// peers reads NAME COLLECTOR ITEM..., an item being AS[..AS] or AS@ADDRESS, which names sessions; or NAME ITEM..., an item being a
+// set, or the AS of a session named before.
 func (p *parser) peers(w []string) {
 	if len(w) < 2 || !p.newSet(w[0], p.s.peerSets[w[0]] != nil) {
 		if len(w) < 2 {
@@ -271,7 +270,7 @@ func (p *parser) peers(w []string) {
 		return
 	}
 	var set []int32
-	if len(w) > 2 && strings.HasPrefix(w[2], "AS") {
+	if len(w) > 2 && strings.HasPrefix(w[2], "AS") && !strings.HasPrefix(w[1], "AS") {
 		for _, item := range w[2:] {
 			set = append(set, p.sessions(w[1], item)...)
 		}
@@ -329,7 +328,7 @@ func ownAddress(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{100, 64, byte(n >> 8), byte(n)})
 }
 
-// prefixes reads NAME AS<origin> CIDR [xN] CIDR [xN]..., or NAME SET....
+// prefixes reads NAME AS<origin> CIDR [xN] CIDR [xN]... AS<origin> CIDR..., or NAME SET....
 func (p *parser) prefixes(w []string) {
 	if len(w) < 2 || !p.newSet(w[0], p.s.routeSet[w[0]] != nil) {
 		if len(w) < 2 {
@@ -339,20 +338,26 @@ func (p *parser) prefixes(w []string) {
 	}
 	var set []route
 	if strings.HasPrefix(w[1], "AS") {
-		origin, ok := p.as(w[1])
-		for i := 2; ok && i < len(w); i++ {
-			n := 1
-			if x, isCount := strings.CutPrefix(at(w, i+1), "x"); isCount {
+		var origin uint32
+		for i, word := range w[1:] {
+			n, after := 1, at(w, i+2)
+			switch {
+			case strings.HasPrefix(word, "AS"):
+				var ok bool
+				if origin, ok = p.as(word); !ok {
+					return
+				}
+				continue
+			case strings.HasPrefix(word, "x"): // read with the block before it
+				continue
+			case strings.HasPrefix(after, "x"):
 				var err error
-				if n, err = strconv.Atoi(x); err != nil || n < 1 || n > maxPrefixes {
-					p.fail("%q: want x and a number from 1 to %d", w[i+1], maxPrefixes)
+				if n, err = strconv.Atoi(after[1:]); err != nil || n < 1 || n > maxPrefixes {
+					p.fail("%q: want x and a number from 1 to %d", after, maxPrefixes)
 					return
 				}
 			}
-			set = p.block(set, w[i], n, origin)
-			if n > 1 || strings.HasPrefix(at(w, i+1), "x") {
-				i++
-			}
+			set = p.block(set, word, n, origin)
 		}
 	} else {
 		for _, item := range w[1:] {
@@ -453,10 +458,30 @@ func (p *parser) budget(n int) bool {
 	return p.work <= maxWork
 }
 
-// peerList resolves SET[:I[-J]],... into sessions, each once.
+// peerList resolves SET[:I[-J]],... and AS64601[..AS64609],... into sessions, each once.
 func (p *parser) peerList(list string) (out []int32) {
 	seen := make([]bool, len(p.s.peers))
+	add := func(id int32) {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
 	for item := range strings.SplitSeq(list, ",") {
+		if strings.HasPrefix(item, "AS") {
+			before := len(out)
+			if lo, hi, ok := p.asRange(item); ok && p.budget(len(p.s.peers)) {
+				for i, x := range p.s.peers {
+					if x.name.AS >= lo && x.name.AS <= hi {
+						add(int32(i))
+					}
+				}
+			}
+			if len(out) == before && len(p.errs) == 0 {
+				p.fail("%q is no session named by a peers line above, or is named here already", item)
+			}
+			continue
+		}
 		name, from, to, ok := p.part(item, func(n string) int {
 			if set, ok := p.s.peerSets[n]; ok {
 				return len(set)
@@ -467,10 +492,7 @@ func (p *parser) peerList(list string) (out []int32) {
 			return nil
 		}
 		for _, id := range p.s.peerSets[name][from:to] {
-			if !seen[id] {
-				seen[id] = true
-				out = append(out, id)
-			}
+			add(id)
 		}
 	}
 	return out

@@ -40,7 +40,8 @@ type Scenario struct {
 	Protects []string    // rules of the method that would be missed without this scenario
 
 	seed     uint64
-	places   []place
+	blocks   map[bgp.Prefix]string // country by address block; look-ups only
+	origins  map[uint32]string     // country by origin; look-ups only
 	networks map[uint32]string
 	peers    []peer
 	prefixes []bgp.Prefix
@@ -60,13 +61,6 @@ type peer struct {
 // route is a prefix (an index into Scenario.prefixes) with the origin its set gives it.
 type route struct {
 	prefix int32
-	origin uint32
-}
-
-// place says that an address block, or what an origin announces, belongs to a country.
-type place struct {
-	code   string
-	prefix bgp.Prefix // zero when the origin decides
 	origin uint32
 }
 
@@ -91,22 +85,16 @@ func (s *Scenario) Collectors() []string {
 }
 
 // HasPlaces reports whether the file says itself where prefixes belong. If not, reference tables decide.
-func (s *Scenario) HasPlaces() bool { return len(s.places) > 0 }
+func (s *Scenario) HasPlaces() bool { return len(s.blocks)+len(s.origins) > 0 }
 
 // Country is the country that the file gives a prefix: by the longest block that holds it, else by its origin; "" for none.
 func (s *Scenario) Country(p bgp.Prefix, origin uint32) string {
-	code, length := "", -1
-	for _, x := range s.places {
-		switch {
-		case x.prefix.Valid():
-			if n := x.prefix.Len(); n > length && x.prefix.Covers(p) {
-				code, length = x.code, n
-			}
-		case length < 0 && code == "" && x.origin == origin && origin != 0:
-			code = x.code
+	for n := p.Len(); n >= 0; n-- {
+		if code, ok := s.blocks[p.Shorten(n)]; ok {
+			return code
 		}
 	}
-	return code
+	return s.origins[origin]
 }
 
 // NetworkName is the name that the file gives an AS; "" for none.

@@ -40,7 +40,7 @@ type session struct {
 	name  bgp.Peer
 	cells []cell
 	down  bool
-	hush  bool // quiet: churn and alive leave it alone
+	hush  int // churn and alive of lines begun before this one (cursor.order) leave it alone: it was told to be quiet
 }
 
 // path is what stands between a session's AS and the prefix.
@@ -126,28 +126,17 @@ func (st *stream) begin(e *event) *cursor {
 	case table:
 		c.do = func(*cursor) bool { st.table(e); return false }
 	case down, up, quiet:
-		c.do = func(c *cursor) bool { st.session(c.at, e); return false }
+		c.do = func(c *cursor) bool { st.session(c, e); return false }
 	case churn:
-		st.wake(e)
 		return st.churn(c, e)
 	case alive:
-		st.wake(e)
 		return st.alive(c, e)
 	}
 	return c
 }
 
-// wake ends the quiet of the peers.
-func (st *stream) wake(e *event) {
-	for _, p := range e.peers {
-		if i := st.own[p]; i >= 0 {
-			st.peers[i].hush = false
-		}
-	}
-}
-
 // session does down, up and quiet.
-func (st *stream) session(at bgp.Micros, e *event) {
+func (st *stream) session(c *cursor, e *event) {
 	for _, p := range e.peers {
 		i := st.own[p]
 		if i < 0 {
@@ -156,13 +145,13 @@ func (st *stream) session(at bgp.Micros, e *event) {
 		x := &st.peers[i]
 		switch {
 		case e.verb == quiet:
-			x.hush = true
+			x.hush = c.order
 		case e.verb == down && !x.down:
 			x.down = true
-			st.w.state(at, x.name, bgp.Established, 1)
+			st.w.state(c.at, x.name, bgp.Established, 1)
 		case e.verb == up && x.down:
 			x.down = false
-			st.w.state(at, x.name, 5, bgp.Established)
+			st.w.state(c.at, x.name, 5, bgp.Established)
 		}
 	}
 }

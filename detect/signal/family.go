@@ -87,7 +87,6 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 		}
 		c = f.table.Withdraw(r, p.id, at)
 	case bgp.RIB:
-		m.seeded = true
 		c = f.table.Seed(r, p.id, e.Origin, at)
 	default:
 		m.stats.Announcements++

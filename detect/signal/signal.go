@@ -45,6 +45,7 @@ type Config struct {
 	ResyncMax       int     `json:"resync_max_s"`       // after which it ends anyway
 	RetireAfter     int     `json:"retire_after_s"`     // a prefix lost for so long leaves the table
 	LearnFor        int     `json:"learn_for_s"`        // feed without a RIB before which coverage says "learning"
+	SettleFor       int     `json:"settle_for_s"`       // of it, the time in which nothing opens
 	FullVoters      int     `json:"full_voters"`        // ASes for full coverage
 	FullCollectors  int     `json:"full_collectors"`    // collectors for full coverage
 	FullProjects    int     `json:"full_projects"`      // projects for full coverage
@@ -57,7 +58,7 @@ func DefaultConfig() Config {
 	return Config{
 		MinVoters: 10, SmallVoters: 3, SmallShare: 0.6, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45,
 		MassWindow: 60, MassShare: 0.02, MassMin: 500, MassAlways: 5000, MassAgree: 0.20, MassGiveUp: 3600,
-		ResyncShare: 0.8, ResyncMax: 600, RetireAfter: 86400, LearnFor: 12 * 3600,
+		ResyncShare: 0.8, ResyncMax: 600, RetireAfter: 86400, LearnFor: 12 * 3600, SettleFor: 1800,
 		FullVoters: 20, FullCollectors: 3, FullProjects: 2, TraceWindow: 660, SampleHeartbeat: 600,
 	}
 }
@@ -162,6 +163,10 @@ func (m *Monitor) Begin(msg bgp.Message) error {
 
 // Elem applies one elem of the message begun.
 func (m *Monitor) Elem(e *bgp.Elem) {
+	if e.Kind == bgp.RIB && !m.seeded {
+		m.seeded = true
+		m.engine.SettleUntil(0)
+	}
 	m.stats.Elems++
 	if e.Cause == bgp.CauseMulticast {
 		m.stats.NotUnicast++
@@ -194,8 +199,12 @@ func (m *Monitor) read(at bgp.Micros) {
 func (m *Monitor) Tick(now bgp.Micros) {
 	if m.now == 0 {
 		m.started = now
+		m.engine.SettleUntil(int64(now) + int64(m.cfg.SettleFor)*1e6)
 	}
 	m.now = now
+	for _, f := range m.fams {
+		f.table.SetLearning(m.learning())
+	}
 	m.tickHealth(now)
 	for _, f := range m.fams {
 		f.table.Tick(now, func(r visibility.RowID) { f.recount(m, r, now) })
@@ -216,6 +225,11 @@ func (m *Monitor) Tick(now bgp.Micros) {
 	if minute {
 		m.sample(now)
 	}
+}
+
+// learning reports a feed without a RIB that is younger than LearnFor.
+func (m *Monitor) learning() bool {
+	return !m.seeded && m.now-m.started < bgp.Micros(m.cfg.LearnFor)*bgp.Second
 }
 
 // country registers a country once.

@@ -325,7 +325,7 @@ func (m *Monitor) coverage(f *family) detect.Coverage {
 	if f.small {
 		why = append(why, "small_quorum")
 	}
-	if !m.seeded && m.now-m.started < bgp.Micros(m.cfg.LearnFor)*bgp.Second {
+	if m.learning() {
 		why = append(why, "learning")
 	}
 	if m.paused {

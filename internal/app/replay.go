@@ -11,8 +11,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/collect"
-	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
 )
@@ -36,122 +36,69 @@ var ErrTorn = errors.New("some input was torn, truncated or malformed")
 
 // Run replays. The error is ErrTorn when all input was read but some of it was damaged.
 func (r Replay) Run(ctx context.Context) error {
-	files, err := collect.Expand(r.Files)
+	j, err := r.journal(ctx)
 	if err != nil {
 		return err
 	}
-	res, err := r.pass(ctx, files, collect.Options{})
-	if errors.Is(err, collect.ErrOrder) {
-		r.Log.Warn().Err(err).Msg("reading again with every file open, so that the order is right")
-		if files, err = collect.Expand(r.Files); err != nil {
-			return err
-		}
-		res, err = r.pass(ctx, files, collect.Options{OpenAll: true})
-	}
+	defer j.rec.close()
+	bar := newProgress(r.Err, r.Terminal, totalBytes(j.files))
+	j.watch = func(done int64, now bgp.Micros, _ recordCounts) { bar.at(done, now) }
+	out, err := j.run(ctx)
+	bar.done()
 	if err != nil {
 		return err
 	}
-	if err := res.print(r); err != nil {
+	if err := r.print(out); err != nil {
 		return err
 	}
-	if res.follow.count.Malformed > 0 || res.merge.Torn > 0 || res.merge.Unreadable > 0 {
+	if out.damaged() {
 		return ErrTorn
 	}
 	return nil
 }
 
-// result is what a pass over the input gave.
-type result struct {
-	follow  *follower
-	monitor *signal.Monitor
-	merge   collect.Counts
-	broken  []error
-	files   []collect.File
-	elapsed time.Duration
-}
-
-func (r Replay) pass(ctx context.Context, files []collect.File, opt collect.Options) (*result, error) {
-	began := time.Now()
-	merger := collect.NewMerger(files, opt)
-	defer merger.Close()
-	first, err := merger.Next()
-	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("no MRT record in %d files%s", len(files), firstOf(merger.Broken()))
+// journal prepares the run: over a scenario when the only file is one, else over MRT files.
+func (r Replay) journal(ctx context.Context) (*journal, error) {
+	j := &journal{data: detect.Archive, engine: detect.DefaultConfig(), peers: signal.DefaultConfig(), from: r.From, until: r.Until}
+	j.places = func(first time.Time) (signal.Places, error) {
+		p, notes, err := newPlaces(r.Reference, first)
+		for _, n := range notes {
+			r.Log.Info().Msg(n)
+		}
+		return p, err
 	}
-	if err != nil {
+	if s, err := scenarioIn(r.Files); err != nil {
+		return nil, err
+	} else if s != nil {
+		j.files, j.data, j.end = scenarioFiles(s), s.Data, s.End
+		j.places = func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) }
+	} else if j.files, err = collect.Expand(r.Files); err != nil {
 		return nil, err
 	}
-	places, notes, err := newPlaces(r.Reference, first.Record.Time.Time())
-	if err != nil {
+	var err error
+	if j.rec, err = newRecorder(ctx, r.Store, j.data); err != nil {
 		return nil, err
 	}
-	for _, n := range notes {
-		r.Log.Info().Msg(n)
-	}
-	rec, err := newRecorder(ctx, r.Store, detect.Archive)
-	if err != nil {
-		return nil, err
-	}
-	defer rec.close()
-	if rec.on() { // evidence names its files by digest
-		for i := range files {
-			if files[i].Path == "-" {
-				continue
-			}
-			if files[i].Input.SHA256, err = files[i].Digest(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	m := signal.New(signal.Options{
-		Config: signal.DefaultConfig(), Engine: detect.DefaultConfig(), Data: detect.Archive, Software: Software(),
-		Places: places, Sources: sourceOf, Sink: rec.revision, KeepMessages: rec.on(),
-	})
-	rec.attach(m)
-	f := &follower{m: m, onTick: rec.tick}
-	bar := newProgress(r.Err, r.Terminal, totalBytes(files))
-	for item := first; ; {
-		if at := item.Record.Time.Time(); (r.From.IsZero() || !at.Before(r.From)) && (r.Until.IsZero() || at.Before(r.Until)) {
-			f.record(item.Record, item.Decoder, item.Input, item.Index)
-		} else if isTable(item.Record) { // a table from before --from still says who is who
-			var c mrt.Content
-			_ = item.Decoder.Decode(item.Record, &c)
-		}
-		if f.seq%4096 == 0 {
-			if err := ctx.Err(); err != nil {
-				bar.done()
-				return nil, fmt.Errorf("interrupted at %s: %w", f.now.Time().Format(time.RFC3339), err)
-			}
-			if rec.err != nil {
-				return nil, rec.err
-			}
-			bar.at(merger.Counts().BytesDone, f.now)
-		}
-		item, err = merger.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			bar.done()
+	if j.rec.on() {
+		if err := digests(j.files); err != nil {
+			j.rec.close()
 			return nil, err
 		}
 	}
-	f.tick(f.now + second)
-	m.Engine().Finish(f.now.Time())
-	bar.done()
-	if err := rec.finish(f.now, merger.Files()); err != nil {
-		return nil, err
-	}
-	return &result{follow: f, monitor: m, merge: merger.Counts(), broken: merger.Broken(), files: merger.Files(), elapsed: time.Since(began)}, nil
+	return j, nil
 }
 
-func isTable(rec mrt.Record) bool { return rec.Type == mrt.TypeTableDumpV2 }
-
-func firstOf(broken []error) string {
-	if len(broken) == 0 {
-		return ""
+// digests fills in the SHA-256 of each file: evidence names its files by it.
+func digests(files []collect.File) (err error) {
+	for i := range files {
+		if files[i].Path == "-" || files[i].Open != nil {
+			continue
+		}
+		if files[i].Input.SHA256, err = files[i].Digest(); err != nil {
+			return err
+		}
 	}
-	return ": " + broken[0].Error()
+	return nil
 }
 
 func totalBytes(files []collect.File) (n int64) {
@@ -162,7 +109,7 @@ func totalBytes(files []collect.File) (n int64) {
 }
 
 // print writes the incidents to Out and the summary to Err.
-func (res *result) print(r Replay) error {
+func (r Replay) print(res *outcome) error {
 	list := res.monitor.Engine().Incidents()
 	for _, inc := range list {
 		if r.JSON {
@@ -183,9 +130,9 @@ func (res *result) print(r Replay) error {
 		}
 	}
 	st := res.monitor.Stats()
-	fmt.Fprintf(r.Err, "%s\n", res.follow.count)
-	for _, k := range slices.Sorted(maps.Keys(res.follow.count.Kinds)) {
-		fmt.Fprintf(r.Err, "  %s: %d\n", k, res.follow.count.Kinds[k])
+	fmt.Fprintf(r.Err, "%s\n", res.count)
+	for _, k := range slices.Sorted(maps.Keys(res.count.Kinds)) {
+		fmt.Fprintf(r.Err, "  %s: %d\n", k, res.count.Kinds[k])
 	}
 	fmt.Fprintf(r.Err, "damage: %d torn places (%d bytes), %d unreadable files\n", res.merge.Torn, res.merge.TornBytes, res.merge.Unreadable)
 	for i, b := range res.broken {

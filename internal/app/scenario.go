@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -55,36 +57,38 @@ func (scenarioPlaces) References(bgp.Micros) []detect.Reference { return nil }
 // runScenario plays a scenario to a new monitor, through the reader, decoder and follower of archives, and gives the monitor at its
 // end. The error says that the run was interrupted, or that the scenario's own bytes could not be read back.
 func runScenario(ctx context.Context, s *scenario.Scenario, engine detect.Config, peers signal.Config) (*signal.Monitor, error) {
-	where, err := newScenarioPlaces(s)
+	j := journal{
+		files: scenarioFiles(s), data: s.Data, end: s.End, rec: &recorder{}, engine: engine, peers: peers,
+		places: func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) },
+	}
+	out, err := j.run(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("scenario %s: %w", s.Name, err)
 	}
-	m := signal.New(signal.Options{
-		Config: peers, Engine: engine, Data: s.Data, Software: Software(), Places: where, Sources: sourceOf,
-	})
-	f := &follower{m: m}
-	merger := collect.NewMerger(scenarioFiles(s), collect.Options{})
-	defer merger.Close()
-	for {
-		item, err := merger.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("scenario %s: %w", s.Name, err)
-		}
-		f.record(item.Record, item.Decoder, item.Input, item.Index)
-		if f.seq%4096 == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("scenario %s interrupted at %s: %w", s.Name, f.now.Time().Format(time.RFC3339), ctx.Err())
-		}
+	if out.damaged() {
+		return nil, fmt.Errorf("scenario %s: its own stream is damaged: %s, %d torn, %v %v", s.Name, out.count, out.merge.Torn, out.count.Kinds, out.broken)
 	}
-	if f.now == 0 {
-		return nil, fmt.Errorf("scenario %s: no peer says anything", s.Name)
+	return out.monitor, nil
+}
+
+// scenarioIn is the scenario among the arguments of a replay: a single file that begins as one. nil when they are MRT files.
+func scenarioIn(args []string) (*scenario.Scenario, error) {
+	if len(args) != 1 || args[0] == "-" {
+		return nil, nil
 	}
-	if n := merger.Counts(); f.count.Malformed+n.Torn+n.Unreadable > 0 {
-		return nil, fmt.Errorf("scenario %s: its own stream is damaged: %s, %d torn, %v %v", s.Name, f.count, n.Torn, f.count.Kinds, merger.Broken())
+	f, err := os.Open(args[0])
+	if err != nil {
+		return nil, nil // COLLECTOR=FILE, or a mistake that Expand reports
 	}
-	f.tickTo(s.End)
-	m.Engine().Finish(f.now.Time())
-	return m, nil
+	defer f.Close()
+	head := make([]byte, 64)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) || !scenario.IsScenario(head[:n]) {
+		return nil, nil
+	}
+	rest, err := io.ReadAll(io.LimitReader(f, scenario.MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", args[0], err)
+	}
+	return scenario.Parse(filepath.Base(args[0]), append(head[:n], rest...))
 }

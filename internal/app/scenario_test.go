@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,5 +57,139 @@ func TestScenarios(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// rule is a number of the method, and a change that takes its effect away.
+type rule struct {
+	name string
+	drop func(*detect.Config, *signal.Config)
+}
+
+// engineRule and peerRule keep the table below short.
+func engineRule(name string, drop func(*detect.Config)) rule {
+	return rule{name, func(c *detect.Config, _ *signal.Config) { drop(c) }}
+}
+
+func peerRule(name string, drop func(*signal.Config)) rule {
+	return rule{name, func(_ *detect.Config, c *signal.Config) { drop(c) }}
+}
+
+// rules are the numbers of the method that decide verdicts. Where a number can fail in two directions it is here twice.
+var rules = []rule{
+	engineRule("country-share", func(c *detect.Config) { c.CountryShare = 0.001 }),
+	engineRule("country-prefixes", func(c *detect.Config) { c.CountryPrefixes = 0 }),
+	engineRule("country-origins", func(c *detect.Config) { c.CountryOrigins = 0 }),
+	engineRule("low-branch", func(c *detect.Config) { c.CountryShare = 2 }),
+	engineRule("high-branch", func(c *detect.Config) { c.CountryHighShare = 2 }),
+	engineRule("high-share", func(c *detect.Config) { c.CountryHighShare = 0.05 }),
+	engineRule("small-country", func(c *detect.Config) { c.SmallCountry = 0 }),
+	engineRule("small-share", func(c *detect.Config) { c.SmallShare = 0 }),
+	engineRule("small-prefixes", func(c *detect.Config) { c.SmallPrefixes = 0 }),
+	engineRule("network-share", func(c *detect.Config) { c.NetworkShare = 0 }),
+	engineRule("network-units", func(c *detect.Config) { c.NetworkUnits = 0 }),
+	engineRule("small-network", func(c *detect.Config) { c.SmallNetwork = 0 }),
+	engineRule("small-network-large", func(c *detect.Config) { c.SmallNetwork = 1000 }),
+	engineRule("baseline-zero", func(c *detect.Config) { c.BaselineMinutes = 0 }),
+	engineRule("baseline-long", func(c *detect.Config) { c.BaselineMinutes = 600 }),
+	engineRule("suspect-after", func(c *detect.Config) { c.SuspectAfter = 0 }),
+	engineRule("confirm-after", func(c *detect.Config) { c.ConfirmAfter = 0 }),
+	engineRule("confirm-mean-loss", func(c *detect.Config) { c.ConfirmMeanLoss = 0 }),
+	engineRule("member-window", func(c *detect.Config) { c.MemberWindow = 0 }),
+	engineRule("recovering-never", func(c *detect.Config) { c.RecoveringShare = 0 }),
+	engineRule("recovering-always", func(c *detect.Config) { c.RecoveringShare = 2 }),
+	engineRule("close-share", func(c *detect.Config) { c.CloseShare = 0 }),
+	engineRule("close-share-all", func(c *detect.Config) { c.CloseShare = 1 }),
+	engineRule("close-after", func(c *detect.Config) { c.CloseAfter = 0 }),
+	engineRule("permanent-after", func(c *detect.Config) { c.PermanentAfter = 1 << 30 }),
+	engineRule("episode-rise", func(c *detect.Config) { c.EpisodeRise = 2 }),
+	engineRule("episode-after", func(c *detect.Config) { c.EpisodeAfter = 0 }),
+	engineRule("episode-history", func(c *detect.Config) { c.EpisodeHistory = 0 }),
+	engineRule("title-share", func(c *detect.Config) { c.TitleShare = 2 }),
+	engineRule("title-share-zero", func(c *detect.Config) { c.TitleShare = 0 }),
+	engineRule("min-observable", func(c *detect.Config) { c.MinObservable = 0 }),
+
+	peerRule("min-voters", func(c *signal.Config) { c.MinVoters = 0 }),
+	peerRule("lost-share", func(c *signal.Config) { c.LostShare = 0.05 }),
+	peerRule("lost-share-all", func(c *signal.Config) { c.LostShare = 0.99 }),
+	peerRule("full-feed-share", func(c *signal.Config) { c.FullFeedShare = 2 }),
+	peerRule("stale-after", func(c *signal.Config) { c.StaleAfter = 1 << 30 }),
+	peerRule("pause", func(c *signal.Config) { c.SpokeWithin = 1 << 30 }),
+	peerRule("mass-window", func(c *signal.Config) { c.MassWindow = 1 }),
+	peerRule("mass-share", func(c *signal.Config) { c.MassShare = 2 }),
+	peerRule("mass-share-zero", func(c *signal.Config) { c.MassShare = 0 }),
+	peerRule("mass-min", func(c *signal.Config) { c.MassMin, c.MassAlways = 1<<30, 1<<30 }),
+	peerRule("mass-min-zero", func(c *signal.Config) { c.MassMin = 1 }),
+	peerRule("mass-always-zero", func(c *signal.Config) { c.MassAlways = 1 }),
+	peerRule("mass-agree", func(c *signal.Config) { c.MassAgree = 2 }),
+	peerRule("mass-agree-zero", func(c *signal.Config) { c.MassAgree = 0 }),
+	peerRule("mass-give-up", func(c *signal.Config) { c.MassGiveUp = 1 << 30 }),
+	peerRule("mass-give-up-zero", func(c *signal.Config) { c.MassGiveUp = 0 }),
+	peerRule("resync-share", func(c *signal.Config) { c.ResyncShare = 0 }),
+	peerRule("resync-max", func(c *signal.Config) { c.ResyncMax = 1 << 30 }),
+	peerRule("learn-for", func(c *signal.Config) { c.LearnFor = 0 }),
+	peerRule("full-voters", func(c *signal.Config) { c.FullVoters = 1 << 30 }),
+	peerRule("full-collectors", func(c *signal.Config) { c.FullCollectors = 1 << 30 }),
+	peerRule("full-projects", func(c *signal.Config) { c.FullProjects = 1 << 30 }),
+}
+
+// TestEveryRuleIsProtected drops one rule of the method after the other: some scenario must notice, or the rule could be broken
+// by a slip that no test sees. The files that say "protects RULE" must all notice: the line is documentation.
+func TestEveryRuleIsProtected(t *testing.T) {
+	all := loadScenarios(t)
+	names := map[string]bool{}
+	for _, r := range rules {
+		names[r.name] = true
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			engine, peers := detect.DefaultConfig(), signal.DefaultConfig()
+			r.drop(&engine, &peers)
+			claimed := 0
+			for _, s := range all {
+				if !slices.Contains(s.Protects, r.name) {
+					continue
+				}
+				claimed++
+				if len(verdict(t, s, engine, peers)) == 0 {
+					t.Errorf("%s says that it protects %s, but holds without that rule", s.Name, r.name)
+				}
+			}
+			if claimed > 0 {
+				return
+			}
+			for _, s := range all {
+				if len(verdict(t, s, engine, peers)) > 0 {
+					t.Logf("%s notices; a line \"protects %s\" there makes this test faster", s.Name, r.name)
+					return
+				}
+			}
+			t.Errorf("no scenario protects the rule %s: without it every verdict is the same", r.name)
+		})
+	}
+	for _, s := range all {
+		for _, name := range s.Protects {
+			if !names[name] {
+				t.Errorf("%s protects %s, which is no rule of this test", s.Name, name)
+			}
+		}
+	}
+}
+
+// TestDemo plays the demonstration.
+func TestDemo(t *testing.T) {
+	s, err := scenario.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := runScenario(context.Background(), s, detect.DefaultConfig(), signal.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, inc := range m.Engine().Incidents() {
+		b, _ := inc.JSON()
+		t.Logf("%s", b)
+	}
+	for _, err := range s.Check(m.Engine().Incidents()) {
+		t.Error(err)
 	}
 }

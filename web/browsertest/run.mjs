@@ -18,7 +18,7 @@ const browser = await chromium.launch({
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
 const origin = new URL(base).origin;
-for (const mode of modes) {
+async function look(mode) {
   for (const path of paths) {
     const found = [];
     const context = await browser.newContext({
@@ -31,8 +31,8 @@ for (const mode of modes) {
     page.on('request', r => { if (!r.url().startsWith(origin + '/') && !r.url().startsWith('data:')) found.push('request to another host: ' + r.url()); });
     if (mode.script !== false) {
       await page.addInitScript(() => {
-        window.shift = 0;
-        new PerformanceObserver(l => { for (const e of l.getEntries()) window.shift += e.value; }).observe({ type: 'layout-shift', buffered: true });
+        window.shift = [];
+        new PerformanceObserver(l => { for (const e of l.getEntries()) window.shift.push(e.value.toFixed(5) + ' ' + e.sources.map(s => s.node?.nodeName + '.' + (s.node?.className?.baseVal ?? s.node?.className)).join(' ')); }).observe({ type: 'layout-shift', buffered: true });
       });
     }
     const response = await page.goto(base + path, { waitUntil: 'load' });
@@ -41,7 +41,7 @@ for (const mode of modes) {
     if (mode.script !== false) {
       await page.waitForTimeout(120);
       const m = await page.evaluate(() => ({ shift: window.shift, wide: document.documentElement.scrollWidth, room: innerWidth }));
-      if (m.shift > 0) found.push('layout shift ' + m.shift);
+      for (const e of m.shift) found.push('layout shift ' + e);
       if (m.wide > m.room) found.push(`horizontal scroll: ${m.wide} in ${m.room}`);
       // axe runs in an isolated world, which the page's Content-Security-Policy does not reach and does not need to be weakened for.
       const { frameTree } = await session.send('Page.getFrameTree');
@@ -72,4 +72,5 @@ for (const mode of modes) {
     await context.close();
   }
 }
+await Promise.all(modes.map(look));
 await browser.close();

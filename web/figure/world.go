@@ -108,7 +108,7 @@ func (w world) largest(code string) []point {
 			continue
 		}
 		for _, ids := range c.rings {
-			r := ring(w.arcs, ids)
+			r := unroll(ring(w.arcs, ids))
 			if a, _ := areaAndCentre(r); a > most {
 				best, most = r, a
 			}

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/collect"
+	"github.com/corewatch/corewatch/bgp/mrt"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/signal"
+)
+
+// journal is one run over stored records, whatever they are: an archive, a reconstruction, a scenario. Every command that
+// detects goes through it.
+type journal struct {
+	files  []collect.File
+	data   detect.Data
+	places func(first time.Time) (signal.Places, error)
+	rec    *recorder // may record nothing
+	engine detect.Config
+	peers  signal.Config
+	from   time.Time // records before are only looked at for peer tables; zero: all
+	until  time.Time
+	end    bgp.Micros // tick on to here after the last record; 0: one second
+	watch  func(done int64, now bgp.Micros, count recordCounts)
+}
+
+// outcome is what a run gave.
+type outcome struct {
+	monitor *signal.Monitor
+	count   recordCounts
+	merge   collect.Counts
+	broken  []error
+	files   []collect.File
+	now     bgp.Micros
+	elapsed time.Duration
+}
+
+// damaged reports input that was torn, truncated, unreadable or malformed.
+func (o *outcome) damaged() bool {
+	return o.count.Malformed > 0 || o.merge.Torn > 0 || o.merge.Unreadable > 0
+}
+
+// errNoRecord says that the input held nothing to replay.
+var errNoRecord = errors.New("no MRT record in the input")
+
+// run follows the records to their end. When the names of the files are not in the order of their content it starts again with
+// every file open. A run that records cannot start again: what it wrote is not taken back.
+func (j journal) run(ctx context.Context) (*outcome, error) {
+	files := append([]collect.File(nil), j.files...)
+	out, err := j.pass(ctx, files, collect.Options{})
+	if errors.Is(err, collect.ErrOrder) {
+		if j.rec.on() {
+			return nil, fmt.Errorf("%w; name them in order, or replay without --store", err)
+		}
+		out, err = j.pass(ctx, append([]collect.File(nil), j.files...), collect.Options{OpenAll: true})
+	}
+	return out, err
+}
+
+func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Options) (*outcome, error) {
+	began := time.Now()
+	merger := collect.NewMerger(files, opt)
+	defer merger.Close()
+	item, err := merger.Next()
+	if errors.Is(err, io.EOF) {
+		if b := merger.Broken(); len(b) > 0 {
+			return nil, fmt.Errorf("%w: %w", errNoRecord, b[0])
+		}
+		return nil, fmt.Errorf("%w (%d files)", errNoRecord, len(files))
+	}
+	if err != nil {
+		return nil, err
+	}
+	where, err := j.places(item.Record.Time.Time())
+	if err != nil {
+		return nil, err
+	}
+	m := signal.New(signal.Options{
+		Config: j.peers, Engine: j.engine, Data: j.data, Software: Software(),
+		Places: where, Sources: sourceOf, Sink: j.rec.revision, KeepMessages: j.rec.on(),
+	})
+	j.rec.attach(m)
+	f := &follower{m: m, onTick: j.rec.tick}
+	for {
+		if at := item.Record.Time.Time(); (j.from.IsZero() || !at.Before(j.from)) && (j.until.IsZero() || at.Before(j.until)) {
+			f.record(item.Record, item.Decoder, item.Input, item.Index)
+		} else if item.Record.Type == mrt.TypeTableDumpV2 { // a table from before --from still says who is who
+			var c mrt.Content
+			if err := item.Decoder.Decode(item.Record, &c); err != nil {
+				f.bad(item.Input, err)
+			}
+		}
+		if f.seq%4096 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, fmt.Errorf("interrupted at %s: %w", f.now.Time().Format(time.RFC3339), err)
+			}
+			if j.rec.err != nil {
+				return nil, j.rec.err
+			}
+			if j.watch != nil {
+				j.watch(merger.Counts().BytesDone, f.now, f.count)
+			}
+		}
+		if item, err = merger.Next(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if f.now == 0 {
+		return nil, fmt.Errorf("no record lies between --from and --until")
+	}
+	f.tickTo(max(j.end, f.now+second))
+	m.Engine().Finish(f.now.Time())
+	if err := j.rec.finish(f.now, merger.Files()); err != nil {
+		return nil, err
+	}
+	if j.watch != nil {
+		j.watch(merger.Counts().BytesDone, f.now, f.count)
+	}
+	return &outcome{
+		monitor: m, count: f.count, merge: merger.Counts(), broken: merger.Broken(), files: merger.Files(),
+		now: f.now, elapsed: time.Since(began),
+	}, nil
+}

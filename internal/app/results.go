@@ -1,0 +1,142 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/entity/reference"
+	"github.com/corewatch/corewatch/evidence/export"
+	"github.com/corewatch/corewatch/store/sqlite"
+)
+
+// ListIncidents prints the incidents of a store, newest first; faults includes monitor faults.
+func ListIncidents(ctx context.Context, dir string, faults, asJSON bool, w io.Writer) error {
+	s, err := sqlite.OpenReadOnly(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	q := sqlite.Query{}
+	if faults {
+		q.Kinds = []string{string(detect.Outage), string(detect.MonitorFault)}
+	}
+	for {
+		list, next, err := s.Incidents(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if err := printIncident(w, &list[i], asJSON); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		q.Cursor = next
+	}
+}
+
+// ShowIncident prints one incident with its revisions.
+func ShowIncident(ctx context.Context, dir, id string, asJSON bool, w io.Writer) error {
+	s, err := sqlite.OpenReadOnly(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	inc, err := s.Incident(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := printIncident(w, inc, asJSON); err != nil || asJSON {
+		return err
+	}
+	for _, r := range inc.Revisions {
+		fmt.Fprintf(w, "  %3d  %s  %-10s %s: %s\n", r.Revision, r.At, r.State, r.Change, r.Reason)
+	}
+	return nil
+}
+
+func printIncident(w io.Writer, inc *detect.Incident, asJSON bool) error {
+	if !asJSON {
+		_, err := fmt.Fprintln(w, Line(inc))
+		return err
+	}
+	line, err := inc.JSON()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", line)
+	return err
+}
+
+// ExportEvidence writes the evidence of an incident to a zip file that did not exist before.
+func ExportEvidence(ctx context.Context, dir, id, out string) (export.Summary, error) {
+	s, err := sqlite.OpenReadOnly(ctx, dir)
+	if err != nil {
+		return export.Summary{}, err
+	}
+	defer s.Close()
+	if _, err := os.Lstat(out); err == nil {
+		return export.Summary{}, fmt.Errorf("%s exists; evidence is never written over", out)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(out), ".evidence-*")
+	if err != nil {
+		return export.Summary{}, fmt.Errorf("writing %s: %w", out, err)
+	}
+	defer os.Remove(tmp.Name())
+	sum, err := export.Write(ctx, s, id, export.Options{Software: Software()}, tmp)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return export.Summary{}, err
+	}
+	return sum, os.Rename(tmp.Name(), out)
+}
+
+// evidenceTo writes evidence into memory first, so that a failure is an error page and not half a file.
+func evidenceTo(ctx context.Context, s *sqlite.Store, id string, w io.Writer) error {
+	var b bytes.Buffer
+	if _, err := export.Write(ctx, s, id, export.Options{Software: Software()}, &b); err != nil {
+		return notFound(err)
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// Backup copies a store to a new file, beside a running monitor if there is one.
+func Backup(ctx context.Context, dir, out string) error {
+	s, err := sqlite.OpenReadOnly(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Backup(ctx, out)
+}
+
+// CheckStore verifies everything a store holds.
+func CheckStore(ctx context.Context, dir string) error {
+	s, err := sqlite.OpenReadOnly(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Check(ctx)
+}
+
+// UpdateReference takes registry statistics into a folder of reference tables.
+func UpdateReference(ctx context.Context, dir, from string, w io.Writer) error {
+	v, err := reference.Update(ctx, dir, from, func(line string) { fmt.Fprintln(w, line) })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s: vintage %s, sha256 %s\n", dir, v.Day, v.SHA256)
+	return nil
+}
