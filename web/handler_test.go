@@ -105,7 +105,8 @@ func TestAPI(t *testing.T) {
 		V         int
 		Incidents []detect.Incident
 		Next      string
-	}) {
+	},
+	) {
 		t.Helper()
 		w := get(t, h, path)
 		if w.Code != http.StatusOK || w.Header().Get("Access-Control-Allow-Origin") != "*" {

@@ -16,15 +16,16 @@ import (
 
 // parser reads one file.
 type parser struct {
-	s      *Scenario
-	name   string
-	line   int
-	errs   Errors
-	byName map[bgp.Peer]int32
-	sum    int64 // changes of a cell so far
-	work   int64 // members of sets looked at so far
-	ended  int   // line of "end"; 0 before it
-	late   []func()
+	s     *Scenario
+	name  string
+	line  int
+	errs  Errors
+	seen  []int32 // by prefix: the last list that named it, so that a list holds each once
+	lists int32
+	sum   int64 // changes of a cell so far
+	work  int64 // members of sets looked at so far
+	ended int   // line of "end"; 0 before it
+	late  []func()
 }
 
 // maxWork bounds how many members of sets are looked at while a file is read, so that naming a large set often costs little.
@@ -35,7 +36,7 @@ const maxErrors = 20
 
 // Parse reads a scenario. name is used in messages only. The error is an Errors, each naming file, line and what to do.
 func Parse(name string, text []byte) (*Scenario, error) {
-	p := &parser{name: name, byName: map[bgp.Peer]int32{}, s: &Scenario{
+	p := &parser{name: name, s: &Scenario{
 		Name: name, Data: detect.Synthetic, seed: 1, blocks: map[bgp.Prefix]string{}, origins: map[uint32]string{},
 		networks: map[uint32]string{}, cells: map[bgp.Prefix]int32{},
 		peerSets: map[string][]int32{}, routeSet: map[string][]route{},
@@ -500,7 +501,10 @@ func (p *parser) peerList(list string) (out []int32) {
 
 // routes resolves SET[:I[-J]],... into prefixes with their origins, each prefix once.
 func (p *parser) routes(list string) (out []route) {
-	seen := make(map[int32]bool)
+	p.lists++
+	if n := len(p.s.prefixes) - len(p.seen); n > 0 {
+		p.seen = append(p.seen, make([]int32, n)...)
+	}
 	for item := range strings.SplitSeq(list, ",") {
 		name, from, to, ok := p.part(item, func(n string) int {
 			if set, ok := p.s.routeSet[n]; ok {
@@ -512,8 +516,8 @@ func (p *parser) routes(list string) (out []route) {
 			return nil
 		}
 		for _, r := range p.s.routeSet[name][from:to] {
-			if !seen[r.prefix] {
-				seen[r.prefix] = true
+			if p.seen[r.prefix] != p.lists {
+				p.seen[r.prefix] = p.lists
 				out = append(out, r)
 			}
 		}

@@ -103,7 +103,9 @@ type caseFile struct {
 	ordered bool
 	sealTo  bgp.Micros
 	untaken []bgp.Message
+	taken   map[uint64]bool // numbers of the pending messages that were handed over
 	keep    bool
+	rows    int // members that add to it
 }
 
 func (c *caseFile) add(msg bgp.Message) {
@@ -146,16 +148,22 @@ func (c *caseFile) seal() {
 	}
 	c.n += i
 	if c.keep {
-		c.untaken = append(c.untaken, clones(c.pending[:i])...)
+		c.untaken = append(c.untaken, c.fresh(c.pending[:i])...)
+		for _, msg := range c.pending[:i] {
+			delete(c.taken, msg.Seq)
+		}
 	}
 	c.pending = append(c.pending[:0], c.pending[i:]...)
 }
 
-// clones copies the raw bytes out of the arena, so that one kept message does not keep its block.
-func clones(l []bgp.Message) []bgp.Message {
-	out := slices.Clone(l)
-	for i := range out {
-		out[i].Raw = slices.Clone(out[i].Raw)
+// fresh copies those messages that were not handed over yet, raw bytes included, so that a kept one does not keep its arena block.
+func (c *caseFile) fresh(l []bgp.Message) []bgp.Message {
+	var out []bgp.Message
+	for _, msg := range l {
+		if !c.taken[msg.Seq] {
+			msg.Raw = slices.Clone(msg.Raw)
+			out = append(out, msg)
+		}
 	}
 	return out
 }
@@ -188,17 +196,23 @@ func (m *Monitor) Evidence(incident int) *detect.Evidence {
 	return &detect.Evidence{Messages: c.n + len(c.pending), SHA256: hex.EncodeToString(h.Sum(nil))}
 }
 
-// TakeMessages hands over the incident's messages that were not handed over before, or that may still be joined by earlier
-// ones, in journal order; giving one twice is harmless to a store that knows their sequence numbers.
+// TakeMessages hands over the incident's messages that were not handed over before. Their numbers give the order: a message can
+// still be found to lie before one that was handed over.
 func (m *Monitor) TakeMessages(incident int) []bgp.Message {
 	c := m.cases[incident]
 	if c == nil {
 		return nil
 	}
 	c.sort()
-	out := append(c.untaken, clones(c.pending)...)
+	fresh := c.fresh(c.pending)
+	for _, msg := range fresh {
+		c.taken[msg.Seq] = true
+	}
+	out := append(c.untaken, fresh...)
 	c.untaken = nil
 	return out
 }
 
-func newCase(keep bool) *caseFile { return &caseFile{sealed: sha256.New(), ordered: true, keep: keep} }
+func newCase(keep bool) *caseFile {
+	return &caseFile{sealed: sha256.New(), ordered: true, taken: map[uint64]bool{}, keep: keep}
+}

@@ -193,6 +193,7 @@ func (m *Monitor) Watch(h detect.Row, incident int, from int64) {
 		c = newCase(m.keep)
 		m.cases[incident] = c
 	}
+	c.rows++
 	m.trace.since(f.rows[r].traced, bgp.Micros(from), func(e *traceEntry) {
 		c.ordered = false
 		c.pending = append(c.pending, m.trace.msgs[e.msg-m.trace.first])
@@ -224,6 +225,11 @@ func (m *Monitor) Unwatch(h detect.Row, incident int) {
 		return
 	}
 	w.incidents = slices.DeleteFunc(w.incidents, func(i int) bool { return i == incident })
+	if c := m.cases[incident]; c != nil {
+		if c.rows--; c.rows == 0 { // the incident ended; its last revision has taken the messages
+			delete(m.cases, incident)
+		}
+	}
 	if len(w.incidents) == 0 {
 		delete(m.watched, h)
 		f.rows[r].watched = false

@@ -17,7 +17,11 @@ var _ web.Library = library{}
 
 // Incidents implements web.Library.
 func (l library) Incidents(ctx context.Context, q web.Query) ([]detect.Incident, string, error) {
-	return l.Store.Incidents(ctx, sqlite.Query(q))
+	list, next, err := l.Store.Incidents(ctx, sqlite.Query(q))
+	if errors.Is(err, sqlite.ErrCursor) {
+		err = fmt.Errorf("%w: %w", web.ErrCursor, err)
+	}
+	return list, next, err
 }
 
 // Incident implements web.Library.

@@ -175,21 +175,108 @@ func TestEveryRuleIsProtected(t *testing.T) {
 	}
 }
 
-// TestDemo plays the demonstration.
+// TestDemo holds the demonstration to what was measured: the onset, the end, the size, and the honest coverage. The expectations stand
+// in the file itself.
 func TestDemo(t *testing.T) {
 	s, err := scenario.Demo()
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.Data != detect.Reconstruction || len(s.Sources) == 0 {
+		t.Errorf("the demonstration is %s from %v", s.Data, s.Sources)
+	}
 	m, err := runScenario(context.Background(), s, detect.DefaultConfig(), signal.DefaultConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, inc := range m.Engine().Incidents() {
-		b, _ := inc.JSON()
-		t.Logf("%s", b)
+	all := m.Engine().Incidents()
+	for _, err := range s.Check(all) {
+		t.Error(err)
+	}
+	for _, inc := range all {
+		if inc.Data != detect.Reconstruction || inc.Coverage.Level != "reduced" || len(inc.Coverage.Because) == 0 {
+			t.Errorf("%s is %s with coverage %v", inc.ID, inc.Data, inc.Coverage)
+		}
+	}
+}
+
+// TestScenarioIsDeterministic plays a scenario of three collectors twice: the incidents are the same byte for byte.
+func TestScenarioIsDeterministic(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(scenarioFolder, "full-coverage.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var runs [2]string
+	for i := range runs {
+		s, err := scenario.Parse("full-coverage.txt", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := runScenario(context.Background(), s, detect.DefaultConfig(), signal.DefaultConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, inc := range m.Engine().Incidents() {
+			line, err := inc.JSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			runs[i] += string(line) + "\n"
+		}
+	}
+	if runs[0] != runs[1] || runs[0] == "" {
+		t.Errorf("two runs differ:\n%s\n%s", runs[0], runs[1])
+	}
+}
+
+// TestScenarioWithoutPlaces falls back on the built-in tables: 192.0.2.0/24 and its neighbours are nobody's, 193.0.0.0/21 is in NL.
+func TestScenarioWithoutPlaces(t *testing.T) {
+	s, err := scenario.Parse("places.txt", []byte(`corewatch scenario 1
+reason   the built-in tables decide where there is no country line
+start    2026-01-01T00:00:00Z
+peers    all rc0 AS64601..AS64624
+prefixes p AS3333 193.0.0.0/21
+prefixes w AS65001 192.0.2.0/24
++0s      table all p,w
++0s      alive all 20s
++5m      withdraw all p
++20m     end
+expect   outage network:AS3333 open
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	m, err := runScenario(context.Background(), s, detect.DefaultConfig(), signal.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.OnSample = func(x detect.Sample) { seen = append(seen, x.Entity) }
+	m.Tick(s.End + 60*second)
+	if !slices.Contains(seen, "country:NL") || slices.Contains(seen, "country:") {
+		t.Errorf("countries of the run: %v", seen)
 	}
 	for _, err := range s.Check(m.Engine().Incidents()) {
+		t.Error(err)
+	}
+}
+
+// TestScenarioOfTheDocs plays the worked example of docs/scenarios.md.
+func TestScenarioOfTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, ok := strings.Cut(string(page), "```\n"+scenario.Magic)
+	text, _, closed := strings.Cut(text, "```")
+	if !ok || !closed {
+		t.Fatal("docs/scenarios.md holds no worked example")
+	}
+	s, err := scenario.Parse("docs/scenarios.md", []byte(scenario.Magic+text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range verdict(t, s, detect.DefaultConfig(), signal.DefaultConfig()) {
 		t.Error(err)
 	}
 }

@@ -215,7 +215,7 @@ func TestDeterministic(t *testing.T) {
 			t.Error("two maps of the same place differ")
 		}
 	}
-	if file().SVG() != file().SVG() {
+	if a, b := file().SVG(), file().SVG(); a != b {
 		t.Error("two files differ")
 	}
 }
