@@ -176,7 +176,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		EventTime: instant(st.EventTime), Started: instant(st.Started), Sources: []source{},
 	}
 	for _, x := range st.Sources {
-		if x.State != "connected" && x.State != "done" && x.State != "off" {
+		if x.State != "connected" && x.State != "done" && x.State != "off" && x.State != "demo" {
 			out.Status, out.Reason = "degraded", "a source is not connected"
 		}
 		out.Sources = append(out.Sources, source{x.Name, x.State, x.Detail, instant(x.Last)})

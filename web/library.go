@@ -52,6 +52,7 @@ type Status struct {
 	Commit    string
 	Started   time.Time
 	Data      detect.Data // what the live side is fed with
+	DemoData  detect.Data // what the side below /demo is made of; empty: a reconstruction
 	Banner    string      // shown on every page of the live side when its data are not live measurements; empty otherwise
 	Phase     string      // "starting", "replaying", "watching", "stopping", "failed"
 	Progress  float64     // 0 to 1 while replaying
@@ -62,7 +63,7 @@ type Status struct {
 // SourceStatus is one source of messages: whether it is connected and, if not, since when and why.
 type SourceStatus struct {
 	Name   string    // as its project names it
-	State  string    // "connected", "connecting", "unreachable", "done", "off"
+	State  string    // "connected", "connecting", "unreachable", "done", "off"; "demo" for what feeds only the demonstration
 	Detail string    // in words, for the reader
 	Last   time.Time // last message; zero when there was none
 }

@@ -42,6 +42,7 @@ type incidentRow struct {
 type sourceRow struct {
 	Name, State, Detail, Class string
 	Last                       time.Time
+	Demo                       bool // feeds the demonstration, and is no live source
 }
 
 // demoCard leads to the demonstration.
@@ -184,10 +185,10 @@ func (s *Server) sources() []sourceRow {
 			class = "good"
 		case "connecting":
 			class = "mid"
-		case "off":
+		case "off", "demo":
 			class = "off"
 		}
-		out = append(out, sourceRow{clean(x.Name), s.word("source", x.State), clean(x.Detail), class, x.Last})
+		out = append(out, sourceRow{clean(x.Name), s.word("source", x.State), clean(x.Detail), class, x.Last, x.State == "demo"})
 	}
 	sort.SliceStable(out, func(i, k int) bool { return strings.Compare(out[i].Class, out[k].Class) < 0 })
 	return out
@@ -198,23 +199,29 @@ func (s *Server) sourceLine(rows []sourceRow) string {
 	if len(rows) == 0 {
 		return s.cat.text("sources.none")
 	}
-	n := 0
+	n, of := 0, 0
 	for _, r := range rows {
+		if r.Demo {
+			continue
+		}
+		of++
 		if r.Class == "good" {
 			n++
 		}
 	}
-	return s.cat.text("sources.line", grouped(n), grouped(len(rows)))
+	if of == 0 {
+		return s.cat.text("sources.none")
+	}
+	return s.cat.text("sources.line", grouped(n), grouped(of))
 }
 
 // demoCard shows the demonstration's main incident on the front page when nothing is open.
 func (s *Server) demoCard(ctx context.Context) (*demoCard, error) {
 	st := site{lib: s.deps.Demo, prefix: "/demo", demo: true}
-	list, _, err := st.lib.Incidents(ctx, Query{Kinds: []string{string(detect.Outage)}, Limit: 20})
+	in, err := largest(ctx, st.lib)
 	if err != nil {
 		return nil, fmt.Errorf("incidents of the demonstration: %w", err)
 	}
-	in := foremost(list)
 	if in == nil {
 		return nil, nil
 	}
@@ -223,10 +230,7 @@ func (s *Server) demoCard(ctx context.Context) (*demoCard, error) {
 		return nil, err
 	}
 	w := s.windowOf(in, last)
-	c := &demoCard{Title: s.name(in.Entity), Lede: s.lede(in, s.name(in.Entity)), Banner: s.cfg.DemoBanner}
-	if c.Banner == "" {
-		c.Banner = s.cat.text("banner.reconstruction")
-	}
+	c := &demoCard{Title: s.name(in.Entity), Lede: s.lede(in, s.name(in.Entity)), Banner: s.demoBanner()}
 	if in.Entity.Type == "country" && countryForm.MatchString(in.Entity.Code) {
 		c.Links = append(c.Links, link{Text: s.cat.text("demo.country", s.name(in.Entity)), Href: st.prefix + "/country/" + in.Entity.Code})
 	}
@@ -242,6 +246,41 @@ func (s *Server) demoCard(ctx context.Context) (*demoCard, error) {
 		c.Axis = template.HTML(figure.TimeAxis(w.From, w.Until, 6))
 	}
 	return c, nil
+}
+
+// demoSearch bounds how many incidents of the demonstration are looked at for its main one.
+const demoSearch = 5000
+
+// largest is the country's outage that lost the most prefixes, or the largest of any kind when no country had one.
+func largest(ctx context.Context, lib Library) (*detect.Incident, error) {
+	var best *detect.Incident
+	size := func(in *detect.Incident) int {
+		n := 0
+		for _, x := range in.Signals {
+			n = max(n, x.Prefixes.Lost)
+		}
+		if in.Entity.Type == "country" && !in.ConfirmedAt.IsZero() {
+			n += 1 << 30
+		}
+		return n
+	}
+	q := Query{Kinds: []string{string(detect.Outage)}, Limit: MaxLimit}
+	for seen := 0; seen < demoSearch; {
+		list, next, err := lib.Incidents(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range list {
+			if in := &list[i]; in.State != detect.Retracted && (best == nil || size(in) > size(best)) {
+				best = in
+			}
+		}
+		seen += len(list)
+		if q.Cursor = next; next == "" || len(list) == 0 {
+			break
+		}
+	}
+	return best, nil
 }
 
 type incidentsPage struct {

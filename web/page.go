@@ -46,16 +46,20 @@ func (p *page) setBanner(s *Server, st site, data detect.Data, text string) {
 	switch {
 	case st.demo:
 		p.Made = time.Time{} // the demonstration has its own clock
-		text = s.cfg.DemoBanner
-		if text == "" {
-			text = s.cat.text("banner.reconstruction")
-		}
-		p.Banner = s.cat.html("banner.demo", text)
+		p.Banner = s.cat.html("banner.demo", s.demoBanner())
 	case text != "":
 		p.Banner = s.cat.html("banner.other", text)
 	case data != detect.Live && s.cat.has("banner."+string(data)):
 		p.Banner = s.cat.html("banner.other", s.cat.text("banner."+string(data)))
 	}
+}
+
+// demoBanner says what the demonstration is made of.
+func (s *Server) demoBanner() string {
+	if key := "banner." + string(s.deps.Status().DemoData); s.cat.has(key) {
+		return s.cat.text(key)
+	}
+	return s.cat.text("banner.reconstruction")
 }
 
 // render runs a template and sends the page.

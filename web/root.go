@@ -25,8 +25,6 @@ type Config struct {
 	Operator string
 	// Contact is where the operator answers questions about the figures; shown as text.
 	Contact string
-	// DemoBanner is shown on every page below /demo. Empty: a text that says what a reconstruction is.
-	DemoBanner string
 	// Timeout bounds the work for one request.
 	Timeout time.Duration
 }

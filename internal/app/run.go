@@ -245,13 +245,14 @@ func (s *status) get() web.Status {
 	if out.Phase == "" {
 		out.Phase = "starting"
 	}
-	demo := web.SourceStatus{Name: d.source + " (" + string(d.data) + ")", State: "connecting", Detail: "demonstration: being replayed"}
+	out.DemoData = d.data
+	demo := web.SourceStatus{Name: d.source + " (" + string(d.data) + ")", State: "demo", Detail: fmt.Sprintf("being replayed: %.0f %%", 100*d.progress)}
 	if d.now != 0 {
 		demo.Last = d.now.Time()
 	}
 	switch d.phase {
 	case "done":
-		demo.State, demo.Detail = "done", fmt.Sprintf("demonstration: %d records of %d peers replayed", d.count.Parsed, d.peers)
+		demo.Detail = fmt.Sprintf("%d records of %d peers replayed", d.count.Parsed, d.peers)
 	case "failed":
 		demo.State, demo.Detail = "unreachable", "demonstration: "+d.err.Error()
 	}
