@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"iter"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -110,6 +112,9 @@ var rules = []rule{
 	engineRule("min-observable", func(c *detect.Config) { c.MinObservable = 0 }),
 
 	peerRule("min-voters", func(c *signal.Config) { c.MinVoters = 0 }),
+	peerRule("small-voters", func(c *signal.Config) { c.SmallVoters = 1 << 30 }),
+	peerRule("peers-small-share", func(c *signal.Config) { c.SmallShare = 0 }),
+	peerRule("settle-for", func(c *signal.Config) { c.SettleFor = 0 }),
 	peerRule("lost-share", func(c *signal.Config) { c.LostShare = 0.05 }),
 	peerRule("lost-share-all", func(c *signal.Config) { c.LostShare = 0.99 }),
 	peerRule("full-feed-share", func(c *signal.Config) { c.FullFeedShare = 2 }),
@@ -278,5 +283,48 @@ func TestScenarioOfTheDocs(t *testing.T) {
 	}
 	for _, err := range verdict(t, s, detect.DefaultConfig(), signal.DefaultConfig()) {
 		t.Error(err)
+	}
+}
+
+// decideNothing are numbers of the configurations that no verdict depends on, with what they are for.
+var decideNothing = map[string]string{
+	"detect.UnstableShare":   "how a page shows an entity",
+	"signal.RetireAfter":     "how long a lost prefix stays in memory and in the denominators: longer than any scenario here",
+	"signal.TraceWindow":     "which messages become evidence",
+	"signal.SampleHeartbeat": "how often a sample is stored",
+}
+
+// TestEveryNumberIsARule: a number added to a configuration needs a rule above, and with it a scenario, or a word why not.
+func TestEveryNumberIsARule(t *testing.T) {
+	changed := map[string]bool{}
+	for _, r := range rules {
+		engine, peers := detect.DefaultConfig(), signal.DefaultConfig()
+		r.drop(&engine, &peers)
+		for name := range differing(engine, detect.DefaultConfig()) {
+			changed["detect."+name] = true
+		}
+		for name := range differing(peers, signal.DefaultConfig()) {
+			changed["signal."+name] = true
+		}
+	}
+	for pkg, config := range map[string]any{"detect.": detect.Config{}, "signal.": signal.Config{}} {
+		for i := range reflect.TypeOf(config).NumField() {
+			name := pkg + reflect.TypeOf(config).Field(i).Name
+			if _, exempt := decideNothing[name]; exempt == changed[name] {
+				t.Errorf("%s: a rule drops it: %v; said to decide nothing: %v; want one of the two", name, changed[name], exempt)
+			}
+		}
+	}
+}
+
+// differing yields the names of the fields in which two configurations of one type differ.
+func differing(a, b any) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		x, y := reflect.ValueOf(a), reflect.ValueOf(b)
+		for i := range x.NumField() {
+			if !x.Field(i).Equal(y.Field(i)) && !yield(x.Type().Field(i).Name) {
+				return
+			}
+		}
 	}
 }

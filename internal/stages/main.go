@@ -59,11 +59,12 @@ type tier struct {
 }
 
 var (
-	lintStages = []stage{{"format", formatted}, {"vet", vet}, {"staticcheck", staticcheck}}
-	unitStages = []stage{{"archtest", archtest}, {"unit", unit}}
+	lintStages  = []stage{{"format", formatted}, {"vet", vet}, {"staticcheck", staticcheck}}
+	unitStages  = []stage{{"archtest", archtest}, {"unit", unit}}
+	quickStages = []stage{{"archtest", archtest}, {"unit", quick}}
 
 	tiers = map[string]tier{
-		"check": {stages: slices.Concat(lintStages, unitStages), budget: 2 * time.Minute},
+		"check": {stages: slices.Concat(lintStages, quickStages), budget: 2 * time.Minute},
 		"lint":  {stages: slices.Concat([]stage{{"tools", tools}}, lintStages)},
 		"fuzz":  {stages: []stage{{"fuzz", fuzz}}, fuzz: 5 * time.Second},
 		"test": {

@@ -20,7 +20,12 @@ func archtest(ctx context.Context, r *runner) result {
 
 // unit runs every other test: unit tests, scenarios, the corpora of fuzz targets, and the real parts that are installed.
 func unit(ctx context.Context, r *runner) result {
-	return r.tests(ctx, nil, "-timeout=5m")
+	return r.tests(ctx, nil, "-timeout=12m")
+}
+
+// quick is unit without the long cases: hours of real archives, browsers.
+func quick(ctx context.Context, r *runner) result {
+	return r.tests(ctx, nil, "-short", "-timeout=5m")
 }
 
 // seedsVariable asks a randomised test for so many seeds instead of its few.

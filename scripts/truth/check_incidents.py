@@ -72,22 +72,27 @@ def read_incidents(path):
 
 
 def read_members(path):
-    """Incident id -> rows (prefix, lost_at, first_withdrawal, returned_at)."""
-    members = {}
+    """Incident id -> rows (prefix, lost_at, first_withdrawal, returned_at).
+
+    The file is one or more members.csv of evidence bundles, one after the
+    other, each with its header line.
+    """
+    members, columns = {}, None
     with open(path, encoding="utf-8", newline="") as f:
         for number, row in enumerate(csv.reader(f), 1):
-            if not row or not "".join(row).strip():
+            if not row or row[0].startswith("#"):
                 continue
-            if number == 1 and "/" not in row[1]:
-                continue  # the header
-            if len(row) < 3:
-                sys.exit(f"{path}:{number}: {len(row)} columns, expected incident,"
-                         " prefix, lost_at, first_withdrawal, origin, returned_at")
-            cell = [c.strip() for c in row] + [""] * (6 - len(row))
-            members.setdefault(cell[0], []).append((
-                cell[1].encode(), seconds(cell[2]),
-                seconds(cell[3]) if cell[3] else seconds(cell[2]),
-                seconds(cell[5]) if cell[5] else None))
+            if row[0] == "incident":
+                columns = {name: i for i, name in enumerate(row)}
+                continue
+            if columns is None or len(row) != len(columns):
+                sys.exit(f"{path}:{number}: not a row of a members.csv")
+            cell = {name: row[i].strip() for name, i in columns.items()}
+            lost = seconds(cell["lost_at"])
+            members.setdefault(cell["incident"], []).append((
+                cell["prefix"].encode(), lost,
+                seconds(cell["first_withdrawal"]) if cell["first_withdrawal"] else lost,
+                seconds(cell["back_at"]) if cell["back_at"] else None))
     return members
 
 
