@@ -13,9 +13,10 @@ type Engine struct {
 	world    World
 	sink     Sink
 	entities []Entity
-	watches  []*watch // by EntityID; nil until the entity first loses something
-	active   []*watch // watches with a pending crossing or an open incident, ordered by EntityID
-	open     []bool   // by EntityID: has an open incident
+	watches  []*watch       // by EntityID; nil until the entity first loses something
+	active   []*watch       // watches with a pending crossing or an open incident, ordered by EntityID
+	open     []bool         // by EntityID: has an open incident
+	bySerial map[int]*watch // of open incidents; look-ups only
 	serial   int
 	closed   []*Incident // ended incidents, in order of ending
 	faults   []*fault    // open monitor faults, in order of opening
@@ -27,7 +28,7 @@ type Engine struct {
 // New makes an engine. software is the "corewatch 0.1.0 (commit)" of the method field; configDigest covers every configuration that decides.
 func New(cfg Config, data Data, software, configDigest string, w World, sink Sink) *Engine {
 	return &Engine{
-		cfg: cfg, data: data, world: w, sink: sink,
+		cfg: cfg, data: data, world: w, sink: sink, bySerial: map[int]*watch{},
 		method: Method{Name: MethodName, Version: MethodVersion, ConfigSHA256: configDigest, Software: software},
 	}
 }
@@ -252,7 +253,14 @@ func (e *Engine) fresh(w *watch, t *track) bool {
 	return n > 0
 }
 
-// Toggle reports that a member candidate of an open entity changed state.
+// ToggleMember reports that a member of an incident (the serial given to World.Watch) changed state, wherever it counts by now.
+func (e *Engine) ToggleMember(serial int, r Row, at int64, st PrefixState) {
+	if w := e.bySerial[serial]; w != nil {
+		w.inc.toggle(e, w, r, at, st)
+	}
+}
+
+// Toggle reports that a prefix of an open entity changed state: one that is lost becomes a member.
 func (e *Engine) Toggle(id EntityID, r Row, at int64, st PrefixState) {
 	if w := e.watches[id]; w != nil && w.inc != nil {
 		w.inc.toggle(e, w, r, at, st)

@@ -48,7 +48,7 @@ func (e *Engine) openIncident(w *watch, t *track) {
 		PublicCore: []string{"routing"}, SuspectedAt: micros(e.now), Method: e.method,
 	}
 	w.inc = inc
-	e.open[w.id] = true
+	e.open[w.id], e.bySerial[inc.serial] = true, w
 	inc.join(e, w, t)
 	if p := e.world.Parent(w.id, t.sig); p != NoEntity && p != w.id {
 		if id := e.OpenIncident(p); id != "" {
@@ -376,6 +376,7 @@ func (e *Engine) drop(w *watch) {
 	e.closed = append(e.closed, &doc)
 	w.inc = nil
 	e.open[w.id] = false
+	delete(e.bySerial, inc.serial)
 	for _, t := range w.tracks {
 		if t != nil {
 			t.joined, t.crossedAt = false, 0

@@ -29,6 +29,10 @@ func (inc *incident) revise(e *Engine, w *watch, change, reason string) {
 			ASNs:     p.Votes, Collectors: ctx.Collectors,
 		})
 		d.Coverage, d.References, d.Sources = ctx.Coverage, ctx.References, ctx.Sources
+		if all := p.Expected + p.Unobservable; float64(p.Unobservable) > e.cfg.UnstableShare*float64(all) {
+			d.Coverage.Level = "reduced"
+			d.Coverage.Because = append(d.Coverage.Because, "unstable")
+		}
 	}
 	if main != nil {
 		d.Peak = &Moment{Time: micros(main.peakAt)}

@@ -203,7 +203,7 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	x.judged, x.loss8 = now, loss8
 	if now == lost {
 		x.lostAt = at
-		x.covered = f.isCovered(r, x.origin)
+		x.covered = f.isCovered(r, x.origin, m.cfg.LostShare)
 	} else {
 		x.covered = false
 	}
@@ -223,7 +223,7 @@ func (f *family) observable(m *Monitor, v visibility.Vote) bool {
 	return f.small && v.Expected >= m.cfg.SmallVoters && float64(v.Expected) >= m.cfg.SmallShare*float64(v.ExpectedTotal)
 }
 
-// toggled tells the engine about a prefix of an entity with an open incident.
+// toggled tells the engine about a member of an open incident, and about a prefix of an entity that has one.
 func (f *family) toggled(m *Monitor, r visibility.RowID, x *row, at bgp.Micros, was, now judgement) {
 	st := detect.PrefixUnobservable
 	switch now {
@@ -231,6 +231,11 @@ func (f *family) toggled(m *Monitor, r visibility.RowID, x *row, at bgp.Micros, 
 		st = detect.PrefixLost
 	case up:
 		st = detect.PrefixBack
+	}
+	if x.watched {
+		for _, serial := range slices.Clone(m.watched[f.handle(r)].incidents) {
+			m.engine.ToggleMember(serial, f.handle(r), int64(at), st)
+		}
 	}
 	for _, id := range [2]detect.EntityID{x.country, x.network} {
 		if id != detect.NoEntity && m.engine.Open(id) {
@@ -240,9 +245,16 @@ func (f *family) toggled(m *Monitor, r visibility.RowID, x *row, at bgp.Micros, 
 }
 
 // isCovered reports a live less specific of the same origin: what was withdrawn is deaggregation, not a loss of reach.
-func (f *family) isCovered(r visibility.RowID, origin uint32) bool {
+// A block announced only now has no expectation to be judged by: it covers once enough of all voters announce it.
+func (f *family) isCovered(r visibility.RowID, origin uint32, share float64) bool {
+	var above []visibility.RowID
 	for c := range f.table.Covering(r) {
-		if int(c) < len(f.rows) && f.rows[c].judged == up && (origin == 0 || f.rows[c].origin == origin) {
+		if int(c) < len(f.rows) && f.rows[c].judged != lost && (origin == 0 || f.rows[c].origin == origin) {
+			above = append(above, c)
+		}
+	}
+	for _, c := range above {
+		if f.rows[c].judged == up || float64(f.table.Vote(c).Announced) >= share*float64(max(1, f.votes.Voting)) {
 			return true
 		}
 	}
@@ -259,7 +271,7 @@ func (f *family) recover(m *Monitor, r visibility.RowID) {
 	}
 	for _, b := range stale {
 		x := &f.rows[b]
-		if c := f.isCovered(b, x.origin); c != x.covered {
+		if c := f.isCovered(b, x.origin, m.cfg.LostShare); c != x.covered {
 			f.count(m, x, -1)
 			x.covered = c
 			f.count(m, x, 1)

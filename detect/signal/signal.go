@@ -161,6 +161,15 @@ func (m *Monitor) Begin(msg bgp.Message) error {
 	return nil
 }
 
+// Heard notes a message that carries no route: the peer speaks.
+func (m *Monitor) Heard(msg bgp.Message) error {
+	p, err := m.peer(msg.Peer, msg.At)
+	if err == nil {
+		p.spoke(m, msg.At)
+	}
+	return err
+}
+
 // Elem applies one elem of the message begun.
 func (m *Monitor) Elem(e *bgp.Elem) {
 	if e.Kind == bgp.RIB && !m.seeded {

@@ -110,6 +110,10 @@ func (f *follower) message(msg bgp.Message, in *bgp.Input) {
 		f.bad(in, err)
 		return
 	} else if t != wire.TypeUpdate {
+		if err := f.m.Heard(msg); err != nil { // a KEEPALIVE says that the session lives
+			f.bad(in, err)
+			return
+		}
 		f.skipped(in, "not an update")
 		return
 	}

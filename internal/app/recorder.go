@@ -94,15 +94,16 @@ func (r *recorder) save(serial int, inc *detect.Incident, members []detect.Membe
 
 func (r *recorder) sample(s detect.Sample) { r.samples = append(r.samples, s) }
 
-// tick writes samples once there are enough of them, and the peers once an hour.
+// tick writes samples once there are enough of them, at the latest every hour, and the peers every hour.
 func (r *recorder) tick(now bgp.Micros) {
 	if !r.on() || r.err != nil {
 		return
 	}
-	if len(r.samples) >= sampleBatch {
+	hour := now%(3600*bgp.Second) == 0
+	if len(r.samples) >= sampleBatch || hour && len(r.samples) > 0 {
 		r.flush()
 	}
-	if now%(3600*bgp.Second) == 0 && r.err == nil {
+	if hour && r.err == nil {
 		if err := r.store.SavePeers(r.ctx, now, r.m.Peers()); err != nil {
 			r.err = fmt.Errorf("recording peers: %w", err)
 		}
