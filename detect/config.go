@@ -23,7 +23,8 @@ type Config struct {
 	SmallPrefixes    int     `json:"small_prefixes"`     // and at least so many
 	NetworkShare     float64 `json:"network_share"`
 	NetworkUnits     int64   `json:"network_units"`
-	SmallNetwork     int     `json:"small_network"` // a network with fewer prefixes than this is lost only when all are gone
+	SmallNetwork     int     `json:"small_network"`   // a network with fewer prefixes than this is lost only when all are gone
+	LearningFactor   float64 `json:"learning_factor"` // multiplies the shares of the floors while a feed without a RIB is young
 	BaselineMinutes  int     `json:"baseline_minutes"`
 	SuspectAfter     int     `json:"suspect_after_s"`
 	ConfirmAfter     int     `json:"confirm_after_s"`
@@ -46,7 +47,7 @@ func DefaultConfig() Config {
 	return Config{
 		CountryShare: 0.03, CountryPrefixes: 8, CountryOrigins: 3,
 		CountryHighShare: 0.30, SmallCountry: 16, SmallShare: 0.90, SmallPrefixes: 3,
-		NetworkShare: 0.05, NetworkUnits: 3, SmallNetwork: 3,
+		NetworkShare: 0.05, NetworkUnits: 3, SmallNetwork: 3, LearningFactor: 3,
 		BaselineMinutes: 15, SuspectAfter: 15, ConfirmAfter: 180, ConfirmMeanLoss: 0.8, MemberWindow: 300,
 		RecoveringShare: 0.5, CloseShare: 0.9, CloseAfter: 900, PermanentAfter: 86400,
 		EpisodeRise: 0.05, EpisodeAfter: 15, EpisodeHistory: 60,

@@ -39,7 +39,8 @@ type Reading struct {
 	UnobservablePrefixes int
 	Origins              int // distinct origins among the lost, not deaggregated prefixes
 	Votes                VantageCount
-	SmallQuorum          bool // too few voters for the full quorum: such a reading may suspect, and never confirms alone (section 2)
+	Depth                int64 // sum over the lost prefixes of the share of voters that withdrew them, in 1/255
+	SmallQuorum          bool  // too few voters for the full quorum: such a reading may suspect, and never confirms alone (section 2)
 }
 
 // UnitShare is Lost/Expected, 0 when nothing is expected.

@@ -21,6 +21,7 @@ type Engine struct {
 	closed   []*Incident // ended incidents, in order of ending
 	faults   []*fault    // open monitor faults, in order of opening
 	now      int64
+	learning bool
 	settle   int64 // before this time nothing opens
 	monitor  bool  // readings arrive because the monitor changed its mind, not because the world did
 }
@@ -62,6 +63,7 @@ type track struct {
 	seen      bool
 	recent    recentLow
 	crossedAt int64 // t0 of a pending or joined crossing; 0 when below the floor
+	held      int64 // of the time since, how long every collector was silent
 	base      level // lowest recent level when it crossed; frozen while crossed
 	baseLevel float64
 	branch    string
@@ -73,8 +75,8 @@ type track struct {
 }
 
 // above reports whether the track is above its floor, measured from its frozen base.
-func (t *track) above(c *Config, kind string) bool {
-	ok, _ := c.crossed(kind, &t.cur, t.base)
+func (e *Engine) above(t *track, kind string) bool {
+	ok, _ := e.cfg.crossed(kind, &t.cur, t.base, e.factor())
 	return ok
 }
 
@@ -111,11 +113,11 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	if t.crossedAt == 0 {
 		base := t.recent.lowest(at)
 		t.recent.update(at, levelOf(&r))
-		ok, branch := e.cfg.crossed(kind, &r, base)
+		ok, branch := e.cfg.crossed(kind, &r, base, e.factor())
 		if !ok {
 			return
 		}
-		t.crossedAt, t.base, t.branch = at, base, branch
+		t.crossedAt, t.held, t.base, t.branch = at, 0, base, branch
 		t.baseLevel = baseLevel(&r, base)
 		t.peak, t.peakAt, t.peakDirty = r, at, true
 		e.list(w)
@@ -125,7 +127,7 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	if larger(&r, &t.peak) {
 		t.peak, t.peakAt, t.peakDirty = r, at, true
 	}
-	if !t.joined && !t.above(&e.cfg, kind) {
+	if !t.joined && !e.above(t, kind) {
 		t.crossedAt = 0
 		return
 	}
@@ -138,14 +140,28 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 // and those that speak are those in trouble.
 func (e *Engine) SettleUntil(at int64) { e.settle = at }
 
+// SetLearning says whether the feed is still young and began without a RIB.
+func (e *Engine) SetLearning(on bool) { e.learning = on }
+
+func (e *Engine) factor() float64 {
+	if e.learning {
+		return e.cfg.LearningFactor
+	}
+	return 1
+}
+
 func (e *Engine) settling(at int64) bool { return at < e.settle }
 
-// larger orders readings for the peak: by what is lost, not by its share, because a young denominator still grows.
+// larger orders readings for the peak: by what is lost, not by its share, because a young denominator still grows; of
+// equals the deeper, at which more of the voters had withdrawn it.
 func larger(a, b *Reading) bool {
 	if a.LostPrefixes != b.LostPrefixes {
 		return a.LostPrefixes > b.LostPrefixes
 	}
-	return a.Lost > b.Lost
+	if a.Lost != b.Lost {
+		return a.Lost > b.Lost
+	}
+	return a.Depth > b.Depth
 }
 
 // baseLevel is the level the entity had at its lowest recent point, in terms of today's denominators.
@@ -155,7 +171,14 @@ func baseLevel(r *Reading, b level) float64 {
 
 // BeginMonitorChange marks the readings that follow as caused by the monitor's own bookkeeping (a masked peer, a flushed
 // table), until EndMonitorChange. They cannot open an incident, and can retract one.
-func (e *Engine) BeginMonitorChange() { e.monitor = true }
+func (e *Engine) BeginMonitorChange() {
+	e.monitor = true
+	for _, w := range e.active {
+		if w.inc != nil {
+			w.inc.wasAbove = w.inc.above(e, w)
+		}
+	}
+}
 
 // EndMonitorChange ends what BeginMonitorChange began; reason goes into the revision of what is retracted.
 func (e *Engine) EndMonitorChange(reason string) {
@@ -218,12 +241,12 @@ func (e *Engine) tickWatch(w *watch, now, step int64, paused bool) {
 			continue
 		}
 		if paused && !t.joined {
-			t.crossedAt += step
+			t.held += step
 		}
 		if t.peakDirty && (t.joined || w.inc == nil) {
 			t.peakParts, t.peakDirty = e.world.Parts(w.id, t.sig), false
 		}
-		if t.joined || now-t.crossedAt < int64(e.cfg.SuspectAfter)*1e6 {
+		if t.joined || now-t.crossedAt-t.held < int64(e.cfg.SuspectAfter)*1e6 {
 			continue
 		}
 		if w.inc == nil {

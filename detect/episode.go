@@ -58,7 +58,7 @@ func (inc *incident) episodes(e *Engine, w *watch, now int64) {
 	}
 	if now-inc.episode >= int64(e.cfg.EpisodeAfter)*1e6 {
 		inc.ensureFirstEpisode()
-		if first := &inc.doc.Episodes[0]; len(inc.doc.Episodes) == 1 && first.End.IsZero() && inc.doc.State == Recovering {
+		if first := &inc.doc.Episodes[0]; len(inc.doc.Episodes) == 1 && first.End.IsZero() && inc.doc.State == Recovering && inc.halfBack != 0 {
 			first.End = micros(inc.halfBack)
 		}
 		inc.inEpisode = true

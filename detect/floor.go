@@ -81,7 +81,9 @@ func (b *recentLow) lowest(at int64) level {
 }
 
 // crossed applies the floor of the entity's kind (section 4) and names the branch that decided, or the test that held.
-func (c *Config) crossed(kind string, r *Reading, base level) (bool, string) {
+// factor multiplies the shares while the feed is learning, because its denominators are still too small (docs/decisions/010-learning-factor.md).
+func (c *Config) crossed(kind string, r *Reading, base level, factor float64) (bool, string) {
+	share := func(s float64) float64 { return min(max(s, c.SmallShare), s*factor) }
 	now := levelOf(r)
 	low, all, units := now.low-base.low, now.all-base.all, now.units-base.units
 	if all <= 0 {
@@ -94,16 +96,16 @@ func (c *Config) crossed(kind string, r *Reading, base level) (bool, string) {
 		if r.Prefixes < c.SmallCountry {
 			return all >= c.SmallPrefixes && float64(all) >= c.SmallShare*float64(r.Prefixes), "small country"
 		}
-		if all >= c.CountryPrefixes && float64(all) >= c.CountryHighShare*float64(r.Prefixes) {
+		if all >= c.CountryPrefixes && float64(all) >= share(c.CountryHighShare)*float64(r.Prefixes) {
 			return true, "high branch"
 		}
-		return low >= c.CountryPrefixes && float64(low) >= c.CountryShare*float64(r.Prefixes) &&
-			float64(units) >= c.CountryShare*float64(r.Expected) && r.Origins >= c.CountryOrigins, "low branch"
+		return low >= c.CountryPrefixes && float64(low) >= share(c.CountryShare)*float64(r.Prefixes) &&
+			float64(units) >= share(c.CountryShare)*float64(r.Expected) && r.Origins >= c.CountryOrigins, "low branch"
 	}
 	if r.Prefixes < c.SmallNetwork {
 		return r.LostPrefixes == r.Prefixes && r.Deaggregated == 0, "small network"
 	}
-	return units >= c.NetworkUnits && float64(units) >= c.NetworkShare*float64(r.Expected), "network"
+	return units >= c.NetworkUnits && float64(units) >= share(c.NetworkShare)*float64(r.Expected), "network"
 }
 
 // floorShare is the floor as a share, for episodes (section 5).

@@ -19,6 +19,7 @@ type incident struct {
 	backSince  int64 // since when enough members are announced again; 0 when not
 	backPaused int64 // of that, how long every collector was silent: the closing clock stood still
 	halfBack   int64 // when half of them first were
+	wasAbove   bool  // above its floor before the monitor's change that is under way
 	held       bool  // confirmation was held back for want of voters
 	sizeAt     int64 // when the size was last revised, and what it was
 	size       float64
@@ -198,7 +199,7 @@ func (inc *incident) changed(e *Engine, w *watch, at int64) {
 
 func (inc *incident) above(e *Engine, w *watch) bool {
 	for _, t := range w.tracks {
-		if t != nil && t.joined && t.above(&e.cfg, e.entities[w.id].Type) {
+		if t != nil && t.joined && e.above(t, e.entities[w.id].Type) {
 			return true
 		}
 	}
@@ -246,7 +247,10 @@ func (inc *incident) confirm(e *Engine, w *watch, now int64) {
 	mean, quorum := 0.0, false
 	for _, t := range w.tracks {
 		if t != nil && t.joined {
-			quorum = quorum || !t.cur.SmallQuorum
+			if t.cur.SmallQuorum {
+				continue
+			}
+			quorum = true
 			mean = max(mean, e.world.MeanLoss(w.id, t.sig))
 		}
 	}
@@ -314,6 +318,9 @@ func (inc *incident) close(e *Engine, w *watch, now int64) {
 	inc.doc.State = Closed
 	inc.doc.ClosedAt = micros(now)
 	inc.doc.End = &Interval{Time: micros(inc.backSince), Earliest: micros(max(inc.halfBack, inc.t0)), Latest: micros(inc.lastBack())}
+	if n := len(inc.doc.Episodes); n > 0 && inc.doc.Episodes[n-1].End.IsZero() {
+		inc.doc.Episodes[n-1].End = inc.doc.End.Time
+	}
 	inc.revise(e, w, "closed", fmt.Sprintf("%d of %d member prefixes announced again for %d min", inc.back, inc.present, e.cfg.CloseAfter/60))
 	e.drop(w)
 }
@@ -354,9 +361,10 @@ func (inc *incident) dropPermanent(e *Engine, w *watch, now int64) {
 	e.drop(w)
 }
 
-// retractable: the loss is gone because the monitor changed its mind while nothing was announced again.
+// retractable: what stood above the floor before a change of the monitor's own does not after it: nothing was announced again, a
+// reading of ours was taken back.
 func (inc *incident) retractable(e *Engine, w *watch) bool {
-	return inc.doc.State.Open() && inc.doc.State != Recovering && !inc.above(e, w) && 2*inc.back >= inc.present
+	return inc.wasAbove && inc.doc.State != Recovering && !inc.above(e, w) && 2*inc.back >= inc.present
 }
 
 func (inc *incident) retract(e *Engine, w *watch, reason string) {

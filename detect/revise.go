@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -28,11 +29,11 @@ func (inc *incident) revise(e *Engine, w *watch, change, reason string) {
 			Prefixes: PrefixCount{Expected: p.Prefixes, Lost: p.LostPrefixes, Deaggregated: p.Deaggregated, Unobservable: p.UnobservablePrefixes},
 			ASNs:     p.Votes, Collectors: ctx.Collectors,
 		})
-		d.Coverage, d.References, d.Sources = ctx.Coverage, ctx.References, ctx.Sources
+		d.References, d.Sources = ctx.References, ctx.Sources
 		if all := p.Expected + p.Unobservable; float64(p.Unobservable) > e.cfg.UnstableShare*float64(all) {
-			d.Coverage.Level = "reduced"
-			d.Coverage.Because = append(d.Coverage.Because, "unstable")
+			ctx.Coverage = Coverage{"reduced", append(ctx.Coverage.Because, "unstable")}
 		}
+		d.Coverage = worse(d.Coverage, ctx.Coverage, len(d.Signals) == 1)
 	}
 	if main != nil {
 		d.Peak = &Moment{Time: micros(main.peakAt)}
@@ -65,6 +66,22 @@ func (inc *incident) revise(e *Engine, w *watch, change, reason string) {
 		}
 		e.sink(inc.serial, d, ms)
 	}
+}
+
+// worse joins the coverage of an incident's signals: what reduces one reduces the whole.
+func worse(a, b Coverage, first bool) Coverage {
+	if first {
+		return b
+	}
+	for _, r := range a.Because {
+		if !slices.Contains(b.Because, r) {
+			b.Because = append(b.Because, r)
+		}
+	}
+	if a.Level == "reduced" {
+		b.Level = a.Level
+	}
+	return b
 }
 
 // duration is from t0 to the end, or to now while open, in µs.

@@ -44,7 +44,7 @@ type Config struct {
 	QuietAfter bgp.Micros // time without a transition after which it may be dropped; default 24 h
 
 	// OnUnits is called whenever OwnUnits of a row changes, with the old and the new number of blocks. It must not call the table.
-	OnUnits func(row RowID, old, new uint32)
+	OnUnits func(row RowID, old, new uint32) `json:"-"`
 }
 
 const (
@@ -59,6 +59,9 @@ func or[T int | uint64 | float64 | bgp.Micros](v *T, def, limit T) {
 	}
 	*v = min(*v, limit)
 }
+
+// Defaults is the configuration that the zero Config stands for, for the digest of what decides.
+func Defaults() Config { return Config{}.withDefaults() }
 
 func (c Config) withDefaults() Config {
 	or(&c.MaxRows, 4_000_000, maxRows)

@@ -20,9 +20,10 @@ type parser struct {
 	errs  Errors
 	seen  []int32 // by prefix: the last list that named it, so that a list holds each once
 	lists int32
-	sum   int64 // changes of a cell so far
-	work  int64 // members of sets looked at so far
-	ended int   // line of "end"; 0 before it
+	sum   int64     // changes of a cell so far
+	work  int64     // members of sets looked at so far
+	day   time.Time // of times without a date, when it is not the day of the start
+	ended int       // line of "end"; 0 before it
 	late  []func()
 }
 
@@ -139,6 +140,13 @@ func (p *parser) directive(w []string, line string) {
 			return
 		}
 		p.s.Start = bgp.MicrosOf(t)
+	case "day":
+		d, err := time.Parse(time.DateOnly, strings.Join(w[1:], " "))
+		if err != nil {
+			p.fail("day %q: write a date like 2008-02-21", strings.Join(w[1:], " "))
+			return
+		}
+		p.day = d
 	case "seed":
 		n, err := strconv.ParseUint(strings.Join(w[1:], " "), 10, 64)
 		if err != nil {

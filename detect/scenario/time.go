@@ -7,7 +7,7 @@ import (
 	"github.com/corewatch/corewatch/bgp"
 )
 
-// instant reads +13h0m70s (after the start), 03:20:02 (on the day of the start) or 2008-02-21T03:20:02Z.
+// instant reads +13h0m70s (after the start), 03:20:02 (on the day of the start, or of the last day line) or 2008-02-21T03:20:02Z.
 func (p *parser) instant(word string) (bgp.Micros, bool) {
 	if p.s.Start == 0 {
 		p.fail("the start line must come before the first time")
@@ -35,7 +35,10 @@ func (p *parser) instant(word string) (bgp.Micros, bool) {
 			p.fail("%q: want a time like +13h5m, 03:20:02 or 2008-02-21T03:20:02Z", word)
 			return 0, false
 		}
-		day := p.s.Start.Time().Truncate(24 * time.Hour)
+		day := p.day
+		if day.IsZero() {
+			day = p.s.Start.Time().Truncate(24 * time.Hour)
+		}
 		t = bgp.MicrosOf(day.Add(x.Sub(x.Truncate(24 * time.Hour))))
 	}
 	if t < p.s.Start || t > p.s.Start+maxLength {

@@ -46,6 +46,7 @@ type row struct {
 type agg struct {
 	units, lostUnits, unobservable int64
 	n, lost, covered, unobs        int
+	depth                          int64          // sum of loss8 over the lost
 	origins                        map[uint32]int // lost, not deaggregated prefixes by origin; countries only, never iterated
 	distinct                       int            // origins with at least one
 	rows                           []visibility.RowID
@@ -195,6 +196,11 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 		m.watched[f.handle(r)].point(at, v)
 	}
 	if now == x.judged {
+		if now == lost && loss8 != x.loss8 {
+			f.count(m, x, -1)
+			x.loss8 = loss8
+			f.count(m, x, 1)
+		}
 		x.loss8 = loss8
 		return
 	}
@@ -245,11 +251,12 @@ func (f *family) toggled(m *Monitor, r visibility.RowID, x *row, at bgp.Micros, 
 }
 
 // isCovered reports a live less specific of the same origin: what was withdrawn is deaggregation, not a loss of reach.
+// Where no announcement named the origin, any block but the default route and the like covers: the careful reading.
 // A block announced only now has no expectation to be judged by: it covers once enough of all voters announce it.
 func (f *family) isCovered(r visibility.RowID, origin uint32, share float64) bool {
 	var above []visibility.RowID
 	for c := range f.table.Covering(r) {
-		if int(c) < len(f.rows) && f.rows[c].judged != lost && (origin == 0 || f.rows[c].origin == origin) {
+		if int(c) < len(f.rows) && f.rows[c].judged != lost && (f.rows[c].origin == origin || origin == 0 && f.table.Prefix(c).Len() >= 8) {
 			above = append(above, c)
 		}
 	}
@@ -305,6 +312,7 @@ func (f *family) count(m *Monitor, x *row, sign int) {
 			continue
 		}
 		a.lost += sign
+		a.depth += int64(x.loss8) * int64(sign)
 		if x.covered {
 			a.covered += sign
 			continue

@@ -53,9 +53,12 @@ func (m *Monitor) tickPeer(p *peer, now bgp.Micros, othersSpoke bool) {
 			m.believe(p, now)
 			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table is back")
 		case now-p.since >= bgp.Micros(m.cfg.MassGiveUp)*bgp.Second:
+			for _, f := range m.fams {
+				f.table.SetPresume(p.id, false) // it counts for what it announces, and for nothing else
+			}
 			m.believe(p, now)
-			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table did not come back; the smaller table is believed")
-		case now%(5*bgp.Second) == 0 && m.agreement(p.as) >= m.cfg.MassAgree:
+			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table did not come back; it votes for what is left of it")
+		case now%(5*bgp.Second) == 0 && m.agreement(p.as, p.gone) >= m.cfg.MassAgree:
 			m.setHealth(p, peerUp, now, "")
 			m.engine.FaultEnded(m.peerEntity(p), int64(now), "other networks came to agree with it: its withdrawals count")
 		}
@@ -104,7 +107,7 @@ func (a *asn) withdrew(m *Monitor, at bgp.Micros, f *family, r visibility.RowID)
 	if a.sum < m.cfg.MassAlways && float64(a.sum) < m.cfg.MassShare*float64(max(a.table(m), m.medianTable)) {
 		return
 	}
-	if agree := m.agreement(a); agree < m.cfg.MassAgree {
+	if agree := m.agreement(a, a.rows); agree < m.cfg.MassAgree {
 		m.massWithdrawing(a, at, agree)
 	}
 }
@@ -157,16 +160,16 @@ func (p *peer) returned() float64 {
 	return float64(back) / float64(n)
 }
 
-// agreement is the mean share of the other voters that have withdrawn what the AS withdrew in the window.
-func (m *Monitor) agreement(a *asn) float64 {
-	if len(a.rows) == 0 {
+// agreement is the mean share of the other voters that have withdrawn what the AS withdrew.
+func (m *Monitor) agreement(a *asn, rows []massRow) float64 {
+	if len(rows) == 0 {
 		return 0
 	}
-	step := max(1, len(a.rows)/1000)
+	step := max(1, len(rows)/1000)
 	var sum float64
 	n := 0
-	for i := 0; i < len(a.rows); i += step {
-		x := a.rows[i]
+	for i := 0; i < len(rows); i += step {
+		x := rows[i]
 		v := x.fam.table.Vote(x.row)
 		own := 0
 		if a.votes() {

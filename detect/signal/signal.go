@@ -136,7 +136,7 @@ func New(o Options) *Monitor {
 		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{},
 		cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
 	}
-	m.engine = detect.New(o.Engine, o.Data, o.Software, o.Engine.Digest(o.Config), m, o.Sink)
+	m.engine = detect.New(o.Engine, o.Data, o.Software, o.Engine.Digest(o.Config, visibility.Defaults()), m, o.Sink)
 	for i := range m.fams {
 		m.fams[i] = newFamily(m, detect.SignalID(i))
 	}
@@ -214,6 +214,7 @@ func (m *Monitor) Tick(now bgp.Micros) {
 	for _, f := range m.fams {
 		f.table.SetLearning(m.learning())
 	}
+	m.engine.SetLearning(m.learning())
 	m.tickHealth(now)
 	for _, f := range m.fams {
 		f.table.Tick(now, func(r visibility.RowID) { f.recount(m, r, now) })

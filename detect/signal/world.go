@@ -278,7 +278,7 @@ func (f *family) reading(a *agg) detect.Reading {
 	return detect.Reading{
 		Expected: a.units, Lost: a.lostUnits, Unobservable: a.unobservable,
 		Prefixes: a.n, LostPrefixes: a.lost, Deaggregated: a.covered, UnobservablePrefixes: a.unobs,
-		Origins: a.distinct, Votes: f.votes, SmallQuorum: f.small,
+		Origins: a.distinct, Depth: a.depth, Votes: f.votes, SmallQuorum: f.small,
 	}
 }
 

@@ -92,6 +92,7 @@ var rules = []rule{
 	engineRule("network-units", func(c *detect.Config) { c.NetworkUnits = 0 }),
 	engineRule("small-network", func(c *detect.Config) { c.SmallNetwork = 0 }),
 	engineRule("small-network-large", func(c *detect.Config) { c.SmallNetwork = 1000 }),
+	engineRule("learning-factor", func(c *detect.Config) { c.LearningFactor = 1 }),
 	engineRule("baseline-zero", func(c *detect.Config) { c.BaselineMinutes = 0 }),
 	engineRule("baseline-long", func(c *detect.Config) { c.BaselineMinutes = 600 }),
 	engineRule("suspect-after", func(c *detect.Config) { c.SuspectAfter = 0 }),
