@@ -125,7 +125,9 @@ func TestRecoveryAndClose(t *testing.T) {
 	s.run(500)
 	s.giveBack(500.25, rows[17]) // 18: nine tenths
 	s.run(700)
-	s.giveBack(700.75, rows[18])
+	s.giveBack(700.75, rows[18:20]...)
+	s.run(800)
+	s.lose(800.5, rows[19]) // nine tenths are still there
 	s.run(1400)
 	s.want()
 	s.run(1401)
@@ -234,6 +236,21 @@ func TestMembers(t *testing.T) {
 	}
 	if inc := s.only(); inc.Signals[0].Prefixes.Lost != 10 || inc.Peak.Time.UnixMicro() != at(421) {
 		t.Errorf("peak %+v of %v", inc.Signals[0], inc.Peak.Time)
+	}
+}
+
+// TestOnsetOfMembersLostLater: a prefix lost after t0 does not date what began before, though somebody withdrew it earlier.
+func TestOnsetOfMembersLostLater(t *testing.T) {
+	s := newSim(t)
+	_, rows := s.country("PK", 100, 5)
+	s.run(99)
+	s.rows[rows[10]].by = []Withdrawal{{at(50), 65009, "p9"}}
+	s.rows[rows[1]].by = []Withdrawal{{at(60), 65008, "p8"}}
+	s.lose(100, rows[:10]...)
+	s.lose(105, rows[10])
+	s.run(120)
+	if inc := s.only(); inc.Start.Earliest.UnixMicro() != at(60) || inc.Start.Time.UnixMicro() != at(100) || len(s.members) != 11 {
+		t.Errorf("%+v, %d members", inc.Start, len(s.members))
 	}
 }
 
@@ -347,6 +364,18 @@ func TestWithdrawnPermanently(t *testing.T) {
 	s.want("90000 withdrawn_permanently recovering")
 	s.run(90900)
 	s.want("90900 closed closed")
+
+	s = newSim(t) // one that came back for a moment during the day is absent since then
+	_, rows = s.country("PK", 100, 5)
+	s.run(9)
+	s.lose(10, rows[:20]...)
+	s.run(40000)
+	s.giveBack(40000.5, rows[0])
+	s.lose(40001, rows[0])
+	s.run(90000)
+	if inc := s.only(); !inc.State.Open() || inc.Revisions[len(inc.Revisions)-1].Reason != "19 member prefixes absent for 24 h leave the membership" {
+		t.Errorf("%s: %+v", inc.State, inc.Revisions)
+	}
 
 	s = newSim(t)
 	_, rows = s.country("PK", 100, 5)

@@ -16,7 +16,8 @@ func TestID(t *testing.T) {
 		{Entity{Type: "country", Code: "PK"}, Outage, 1203882432000000, "PK-20080224T1947Z-ufc3vfyr"}, // the name is no part of it
 		{Entity{Type: "network", Code: "AS17557"}, Outage, 1203882432000000, "AS17557-20080224T1947Z-skf3ybqu"},
 		{
-			Entity{Type: "peer", Code: "route-views2/AS6762/2001:db8::1"}, MonitorFault, 1203882459999999,
+			Entity{Type: "peer", Code: "route-views2/AS6762/2001:db8::1"},
+			MonitorFault, 1203882459999999,
 			"route-views2_AS6762_2001_db8__1-20080224T1947Z-6wyoivrz",
 		},
 	} {

@@ -114,9 +114,11 @@ func anyIncident(r *rand.Rand) *detect.Incident {
 	}
 	if maybe() {
 		i.Signals = []detect.Signal{
-			{Signal: "bgp.v4", Unit: "slash24", Expected: 5120, Observed: r.Int64N(5120), Unobservable: r.Int64N(2), At: at(), LostShare: detect.Share(r.Float64()),
+			{
+				Signal: "bgp.v4", Unit: "slash24", Expected: 5120, Observed: r.Int64N(5120), Unobservable: r.Int64N(2), At: at(), LostShare: detect.Share(r.Float64()),
 				Prefixes: detect.PrefixCount{Expected: 1374, Lost: 153, Deaggregated: r.IntN(2), Unobservable: r.IntN(2)},
-				ASNs:     detect.VantageCount{Expected: 40, Voting: 39, Masked: r.IntN(2), Sessions: r.IntN(2), Needed: 10}, Collectors: []string{"route-views2", "rrc00"}},
+				ASNs:     detect.VantageCount{Expected: 40, Voting: 39, Masked: r.IntN(2), Sessions: r.IntN(2), Needed: 10}, Collectors: []string{"route-views2", "rrc00"},
+			},
 			{Signal: "bgp.v6", At: at(), LostShare: 1},
 		}
 		i.Parts = []detect.Part{{Entity: ent, Unit: "slash48", Lost: 1, Expected: r.Int64N(1 << 40), Prefixes: r.IntN(2)}}

@@ -194,7 +194,9 @@ func (s *sim) Parts(EntityID, SignalID) []Part     { return slices.Clone(s.parts
 func (s *sim) Member(r Row, _ int) Member {
 	return Member{Prefix: fmt.Sprint(r), Units: s.rows[r].units}
 }
-func (s *sim) Evidence(incident int) *Evidence       { return &Evidence{Messages: incident, SHA256: "ab"} }
+
+func (s *sim) Evidence(incident int) *Evidence { return &Evidence{Messages: incident, SHA256: "ab"} }
+
 func (s *sim) Context(EntityID, SignalID) Context    { return Context{Coverage: Coverage{Level: "full"}} }
 func (s *sim) Watch(r Row, incident int, from int64) { s.watch(r, incident, from) }
 func (s *sim) Parent(e EntityID, _ SignalID) EntityID {

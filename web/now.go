@@ -151,8 +151,8 @@ func (s *Server) now(w http.ResponseWriter, r *http.Request, st site) error {
 	switch {
 	case st.demo:
 		v.Lede = s.cat.html("now.lede.demo")
-		if key := "now.lede.demo." + string(s.deps.Status().DemoData); s.cat.has(key) {
-			v.Lede = s.cat.html(key)
+		if s.deps.Status().DemoData == detect.Archive {
+			v.Lede = s.cat.html("now.lede.demo.archive")
 		}
 	case watched == 0:
 		v.Lede = s.cat.html("now.lede.nothing")

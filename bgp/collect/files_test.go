@@ -44,11 +44,15 @@ func TestExpand(t *testing.T) {
 	}{
 		"a file's collector is its parent folder": {[]string{filepath.Join(rrc, "updates.1")}, []string{"rrc00 updates.1"}},
 		"unless it is named":                      {[]string{"ris=" + filepath.Join(rrc, "updates.1")}, []string{"ris updates.1"}},
-		"a folder is everything below, without dot files; each file's collector is its own folder": {[]string{rrc},
-			[]string{"2008.02 2008.02/updates.0", "rrc00 updates.1", "rrc00 updates.2"}},
+		"a folder is everything below, without dot files; each file's collector is its own folder": {
+			[]string{rrc},
+			[]string{"2008.02 2008.02/updates.0", "rrc00 updates.1", "rrc00 updates.2"},
+		},
 		"a named folder is one collector, whatever lies in it": {[]string{"x=" + rrc}, []string{"x 2008.02/updates.0", "x updates.1", "x updates.2"}},
-		"the order is by collector and name, whatever the order of the arguments": {[]string{rrc + "/updates.2", linx + "/b.gz", rrc + "/updates.1", linx + "/a.gz"},
-			[]string{"linx a.gz", "linx b.gz", "rrc00 updates.1", "rrc00 updates.2"}},
+		"the order is by collector and name, whatever the order of the arguments": {
+			[]string{rrc + "/updates.2", linx + "/b.gz", rrc + "/updates.1", linx + "/a.gz"},
+			[]string{"linx a.gz", "linx b.gz", "rrc00 updates.1", "rrc00 updates.2"},
+		},
 		"standard input":         {[]string{"-"}, []string{"stdin -"}},
 		"standard input, named":  {[]string{"rrc21=-"}, []string{"rrc21 -"}},
 		"a dot folder by itself": {[]string{filepath.Join(rrc, ".git")}, []string{".git config"}},

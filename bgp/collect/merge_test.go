@@ -195,6 +195,10 @@ func TestErrOrder(t *testing.T) {
 	if want := []string{"a/2 0", "a/1 50", "a/3 60"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("neighbours: %q, %v", got, err)
 	}
+	got, _, err = merge(t, Options{}, map[string]string{"a/1": at(50), "a/2": at(60), "a/3": at(0)})
+	if want := []string{"a/3 0", "a/1 50", "a/2 60"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("the one after: %q, %v", got, err)
+	}
 	// Another collector's time does not make a file late.
 	got, _, err = merge(t, Options{}, map[string]string{"a/1": at(0, 100), "b/1": at(1), "b/2": at(2), "b/3": at(3), "b/4": at(4)})
 	if want := []string{"a/1 0", "b/1 1", "b/2 2", "b/3 3", "b/4 4", "a/1 100"}; err != nil || !slices.Equal(got, want) {
@@ -213,20 +217,28 @@ func TestMergeDamage(t *testing.T) {
 		broken string
 	}{
 		"cut at its end": {
-			map[string]string{"a/1": good[:2*n+20], "b/1": at(4)}, []string{"a/1 1", "a/1 2", "b/1 4"},
-			Counts{Torn: 1, TornBytes: 20}, "a/1: mrt: truncated record at byte ",
+			map[string]string{"a/1": good[:2*n+20], "b/1": at(4)},
+			[]string{"a/1 1", "a/1 2", "b/1 4"},
+			Counts{Torn: 1, TornBytes: 20},
+			"a/1: mrt: truncated record at byte ",
 		},
 		"bytes that are not a record before good ones": {
-			map[string]string{"a/1": good[:n] + strings.Repeat("\x00", 37) + good[n:]}, []string{"a/1 1", "a/1 2", "a/1 3"},
-			Counts{Torn: 1, TornBytes: 37}, "a/1: mrt: ",
+			map[string]string{"a/1": good[:n] + strings.Repeat("\x00", 37) + good[n:]},
+			[]string{"a/1 1", "a/1 2", "a/1 3"},
+			Counts{Torn: 1, TornBytes: 37},
+			"a/1: mrt: ",
 		},
 		"nothing but noise": {
-			map[string]string{"a/1": strings.Repeat("\x00", 100), "a/2": at(5)}, []string{"a/2 5"},
-			Counts{Torn: 1, TornBytes: 100}, "a/1: mrt: garbage record at byte 0, 100 bytes",
+			map[string]string{"a/1": strings.Repeat("\x00", 100), "a/2": at(5)},
+			[]string{"a/2 5"},
+			Counts{Torn: 1, TornBytes: 100},
+			"a/1: mrt: garbage record at byte 0, 100 bytes",
 		},
 		"no compression, though it says so": {
-			map[string]string{"a/1": "\x1f\x8b\x08\xff\xff", "a/2": at(5)}, []string{"a/2 5"},
-			Counts{Unreadable: 1}, "a/1: ",
+			map[string]string{"a/1": "\x1f\x8b\x08\xff\xff", "a/2": at(5)},
+			[]string{"a/2 5"},
+			Counts{Unreadable: 1},
+			"a/1: ",
 		},
 	} {
 		got, m, err := merge(t, Options{}, c.files)

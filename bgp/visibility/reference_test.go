@@ -28,10 +28,10 @@ type refRow struct {
 }
 
 type refPeer struct {
-	as                             uint32
-	voting, full, presume, seeded  bool
-	up                             []refSpan // when it was up; the last may be open
-	withdrawals, duplicates, known int
+	as                            uint32
+	voting, full, presume, seeded bool
+	up                            []refSpan // when it was up; the last may be open
+	withdrawals, duplicates       int
 }
 
 type refSpan struct {

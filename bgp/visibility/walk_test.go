@@ -127,8 +127,8 @@ func TestForgetWithdrawnTime(t *testing.T) {
 		t.Fatal("announced for four hours and not expected")
 	}
 	tab.Withdraw(r, p, start+4*hour)
-	tab.ForgetWithdrawn(p, start+4*hour+minute)
-	for at := start + 4*hour; at <= start+40*hour; at += minute {
+	tab.ForgetWithdrawn(p, start+4*hour+30*minute)
+	for at := start + 4*hour + 30*minute; at <= start+40*hour; at += minute {
 		tab.Tick(at, nil)
 	}
 	if !tab.Cell(r, p).Expected {
@@ -143,9 +143,9 @@ func TestForgetWithdrawnTime(t *testing.T) {
 			fell = at
 		}
 	}
-	// Carried 5 h in all, withdrawn for 1 min and then d: 5/(5+1/60+d) < 0.75 from d = 1 h 39 min on.
-	if want := start + 41*hour + 99*minute; fell < want || fell > want+2*minute {
-		t.Errorf("it fell %d min after the withdrawal, want 99 to 101", (fell-start-41*hour)/minute)
+	// Carried 5 h in all, withdrawn for half an hour and then for d: 5/(5.5+d) < 0.75 from d = 1 h 10 min on.
+	if want := start + 41*hour + 70*minute; fell < want || fell > want+2*minute {
+		t.Errorf("it fell %d min after the withdrawal, want 70 to 72", (fell-start-41*hour)/minute)
 	}
 }
 

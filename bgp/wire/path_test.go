@@ -55,7 +55,7 @@ func TestPath(t *testing.T) {
 			for _, asn := range c.want {
 				h = (h ^ uint64(asn)) * fnvPrime
 			}
-			if u.Faults&(FaultASPath) == 0 && p.Hash() != h {
+			if u.Faults&FaultASPath == 0 && p.Hash() != h {
 				t.Errorf("hash %x, want %x", p.Hash(), h)
 			}
 			for range p.All { // stopping early must be possible

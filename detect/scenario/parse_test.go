@@ -116,8 +116,13 @@ func TestCountry(t *testing.T) {
 		origin uint32
 		want   string
 	}{
-		{"10.2.0.0/24", 0, "XA"}, {"10.1.9.0/24", 0, "XB"}, {"10.1.1.0/24", 0, "XC"}, {"10.0.0.0/7", 0, ""},
-		{"20.0.0.0/8", 65009, "XA"}, {"20.0.0.0/8", 1, ""}, {"2001:db8:1::/48", 0, "XB"},
+		{"10.2.0.0/24", 0, "XA"},
+		{"10.1.9.0/24", 0, "XB"},
+		{"10.1.1.0/24", 0, "XC"},
+		{"10.0.0.0/7", 0, ""},
+		{"20.0.0.0/8", 65009, "XA"},
+		{"20.0.0.0/8", 1, ""},
+		{"2001:db8:1::/48", 0, "XB"},
 	} {
 		p, err := bgp.ParsePrefix(c.prefix)
 		if err != nil {
@@ -138,12 +143,14 @@ func TestCheck(t *testing.T) {
 		}
 		return x
 	}
-	country := &detect.Incident{ID: "c", Kind: detect.Outage, State: detect.Closed, Entity: detect.Entity{Type: "country", Code: "XA"}, Title: "XA: 20 of 120",
+	country := &detect.Incident{
+		ID: "c", Kind: detect.Outage, State: detect.Closed, Entity: detect.Entity{Type: "country", Code: "XA"}, Title: "XA: 20 of 120",
 		Severity: 2, Start: detect.Interval{Time: at("2030-01-01T00:10:05Z"), Earliest: at("2030-01-01T00:10:00Z"), Latest: at("2030-01-01T00:10:20Z")},
 		End:      &detect.Interval{Time: at("2030-01-01T00:40:00Z"), Earliest: at("2030-01-01T00:39:00Z"), Latest: at("2030-01-01T00:41:00Z")},
 		Signals:  []detect.Signal{{Signal: "bgp.v4", Expected: 200, Observed: 170, Prefixes: detect.PrefixCount{Expected: 120, Lost: 20, Deaggregated: 3, Unobservable: 4}, ASNs: detect.VantageCount{Voting: 12}}},
 		Coverage: detect.Coverage{Level: "reduced", Because: []string{"learning"}}, Episodes: make([]detect.Episode, 1),
-		Revisions: []detect.Revision{{At: at("2030-01-01T00:10:35Z"), State: detect.Suspected, Change: "opened"}, {At: at("2030-01-01T00:55:00Z"), State: detect.Closed, Change: "closed"}}}
+		Revisions: []detect.Revision{{At: at("2030-01-01T00:10:35Z"), State: detect.Suspected, Change: "opened"}, {At: at("2030-01-01T00:55:00Z"), State: detect.Closed, Change: "closed"}},
+	}
 	network := &detect.Incident{ID: "n", Kind: detect.Outage, State: detect.Suspected, OpenAt: at("2030-01-01T01:00:00Z"), Entity: detect.Entity{Type: "network", Code: "AS65001"}, Related: []detect.Related{{ID: "c", Relation: "part_of"}}}
 	fault := &detect.Incident{ID: "f", Kind: detect.MonitorFault, State: detect.Confirmed, Entity: detect.Entity{Type: "peer", Code: "rc0/AS64602/100.64.0.2"}}
 	const c, n = "expect outage country:XA ", "expect outage network:AS65001 "

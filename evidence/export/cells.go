@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/corewatch/corewatch/detect"
 )
@@ -81,11 +82,8 @@ func plain(s string) bool {
 // their ASCII or full-width forms. Names of files, collectors and networks come from outside. A cell that begins with an
 // apostrophe gets a second one, so that taking one off gives back every cell as it was.
 func formulaSafe(s string) string {
-	for _, r := range s {
-		if strings.ContainsRune("=+-@＝＋－＠'", r) {
-			return "'" + s
-		}
-		break
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@＝＋－＠'", first) {
+		return "'" + s
 	}
 	return s
 }

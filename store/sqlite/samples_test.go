@@ -191,8 +191,10 @@ func TestChunkForms(t *testing.T) {
 	// The worst there is still fits the decoder's limit.
 	points := make([]point, maxChunk)
 	for i := range points {
-		points[i] = point{at: int64(i) << 53, expected: r.Int64() * int64(1-2*(i&1)), lost: math.MinInt64 * int64(i&1), unobservable: int64(r.Uint64()),
-			prefixes: int32(r.Uint32()), lostPrefixes: math.MinInt32 + int32(i&1)*-1, voting: int32(r.Uint32()), noData: i&1 == 0}
+		points[i] = point{
+			at: int64(i) << 53, expected: r.Int64() * int64(1-2*(i&1)), lost: math.MinInt64 * int64(i&1), unobservable: int64(r.Uint64()),
+			prefixes: int32(r.Uint32()), lostPrefixes: math.MinInt32 + int32(i&1)*-1, voting: int32(r.Uint32()), noData: i&1 == 0,
+		}
 	}
 	if got, err := decodeChunk(encodeChunk(points)); err != nil || !reflect.DeepEqual(got, points) {
 		t.Fatal(err)

@@ -52,8 +52,10 @@ func incident(i, revision int) *detect.Incident {
 		Start:    detect.Interval{Time: detect.At(start.Add(250 * time.Millisecond)), Earliest: detect.At(start.Add(-20 * time.Second))},
 		Coverage: detect.Coverage{Level: "reduced", Because: []string{"single_collector"}},
 		Method:   detect.Method{Name: "expected-peers", Version: "1", ConfigSHA256: strings.Repeat("0", 64), Software: "corewatch test"},
-		Signals: []detect.Signal{{Signal: "bgp.v4", Unit: "slash24", Expected: 5120, Observed: 5120 - int64(revision), At: detect.At(start),
-			LostShare: detect.Share(float64(revision) / 5120)}},
+		Signals: []detect.Signal{{
+			Signal: "bgp.v4", Unit: "slash24", Expected: 5120, Observed: 5120 - int64(revision), At: detect.At(start),
+			LostShare: detect.Share(float64(revision) / 5120),
+		}},
 	}
 	for r := 1; r <= revision; r++ {
 		inc.Revisions = append(inc.Revisions, detect.Revision{Revision: r, At: detect.At(start.Add(time.Duration(r) * time.Second)), State: inc.State, Change: "updated"})
