@@ -22,8 +22,8 @@ func (s *Server) apiIncidents(w http.ResponseWriter, r *http.Request) {
 	}
 	asked := q
 	lib := s.deps.Live
-	if q.Data == string(detect.Reconstruction) {
-		lib = s.deps.Demo
+	if q.Data == string(detect.Reconstruction) || q.Data != "" && q.Data == string(s.deps.Status().DemoData) {
+		lib = s.deps.Demo // asked for by name; never mixed with what is watched
 	}
 	var list []detect.Incident
 	next := ""
