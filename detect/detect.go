@@ -78,7 +78,8 @@ type Withdrawal struct {
 
 // World answers the engine's questions about the instant it is called at. It is implemented by detect/signal.
 type World interface {
-	// LostRows lists the rows of the entity that are lost now, with since when (µs), in a stable order.
+	// LostRows lists the rows of the entity that are lost now, with since when (µs), in a stable order; since 0 when the monitor's
+	// own bookkeeping made them so.
 	LostRows(e EntityID, s SignalID, yield func(r Row, lostAt int64))
 	// Withdrawals lists the withdrawals of a row at or after from (µs) by peers that vote, newest first; it looks back some minutes.
 	Withdrawals(r Row, from int64, yield func(Withdrawal))

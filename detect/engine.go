@@ -252,7 +252,7 @@ func (e *Engine) tickWatch(w *watch, now, step int64, paused bool) {
 		if w.inc == nil {
 			if !e.fresh(w, t) { // the share rose because its denominator shrank: nothing was lost now
 				t.crossedAt = 0
-				t.recent.shift(now, levelOf(&t.cur))
+				t.recent.rebase(now, levelOf(&t.cur))
 				continue
 			}
 			e.openIncident(w, t)
@@ -290,17 +290,20 @@ func (e *Engine) Toggle(id EntityID, r Row, at int64, st PrefixState) {
 	}
 }
 
+// inputEnded is the change of a revision made only because the input was over.
+const inputEnded = "input ended"
+
 // Finish marks what is still open at the end of input: such an incident has no end but open_at. The engine can be ticked on afterwards.
 func (e *Engine) Finish(now time.Time) {
 	for _, w := range e.active {
 		if w.inc != nil {
 			w.inc.doc.OpenAt = At(now)
-			w.inc.revise(e, w, "input ended", "the input ended while the event was open")
+			w.inc.revise(e, w, inputEnded, "the input ended while the event was open")
 		}
 	}
 	for _, f := range e.faults {
 		f.doc.OpenAt = At(now)
-		f.revise(e, "input ended", "the input ended while the fault was open")
+		f.revise(e, inputEnded, "the input ended while the fault was open")
 	}
 }
 

@@ -44,7 +44,7 @@ func (inc *incident) episodes(e *Engine, w *watch, now int64) {
 		ep.PeakLostShare = max(ep.PeakLostShare, Share(inc.unitShare(w)))
 		if rise < inc.episodeEnd {
 			ep.End = micros(now)
-			inc.inEpisode = false
+			inc.inEpisode, inc.episode = false, 0
 			inc.revise(e, w, "episode ended", "the level fell back inside the incident")
 		}
 		return
@@ -66,6 +66,11 @@ func (inc *incident) episodes(e *Engine, w *watch, now int64) {
 		inc.doc.Episodes = append(inc.doc.Episodes, Episode{Start: micros(inc.episode), PeakLostShare: Share(inc.unitShare(w))})
 		inc.revise(e, w, "episode", "the level rose again inside the open incident")
 	}
+}
+
+// rising reports a level that may become a further episode.
+func (inc *incident) rising(w *watch) bool {
+	return inc.episodeBase != 0 && inc.risen(w) > inc.episodeBase
 }
 
 // ensureFirstEpisode writes down the incident's own rise as the first episode.

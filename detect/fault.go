@@ -75,6 +75,9 @@ func (e *Engine) tickFaults(now, step int64, paused bool) {
 
 func (f *fault) revise(e *Engine, change, reason string) {
 	f.doc.Revision++
+	if change != inputEnded {
+		f.doc.OpenAt = Time{}
+	}
 	at := e.now
 	if f.doc.Revision == 1 {
 		at = max(at, f.doc.Start.Time.UnixMicro())

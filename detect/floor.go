@@ -66,6 +66,15 @@ func (b *recentLow) shift(at int64, l level) {
 	b.filled, b.last = true, l
 }
 
+// rebase takes a level as if it had held all along.
+func (b *recentLow) rebase(at int64, l level) {
+	b.advance(at / 60e6)
+	for i := range b.slots {
+		b.slots[i] = l
+	}
+	b.filled, b.last = true, l
+}
+
 func (b *recentLow) slot(m int64) int { return int(m % int64(len(b.slots))) }
 
 func (b *recentLow) lowest(at int64) level {

@@ -29,6 +29,7 @@ type incident struct {
 	// the rise above which an episode opens, and under which the open one ends
 	episodeBase, episodeEnd float64
 	parent                  string
+	ownPeak                 float64 // largest lost share, in units, of the incident's own rise, before any further episode
 }
 
 type member struct {
@@ -43,7 +44,7 @@ type member struct {
 func (e *Engine) openIncident(w *watch, t *track) {
 	ent := e.entities[w.id]
 	e.serial++
-	inc := &incident{serial: e.serial, t0: t.crossedAt, byRow: map[Row]*member{}, aboveSince: t.crossedAt}
+	inc := &incident{serial: e.serial, t0: t.crossedAt, byRow: map[Row]*member{}, aboveSince: t.crossedAt + t.held}
 	inc.doc = Incident{
 		V: SchemaVersion, ID: ID(ent, Outage, t.crossedAt), Data: e.data, Kind: Outage, State: Suspected, Entity: ent,
 		PublicCore: []string{"routing"}, SuspectedAt: micros(e.now), Method: e.method,
@@ -102,8 +103,12 @@ func (inc *incident) join(e *Engine, w *watch, t *track) {
 	if inc.doc.Start.Time.IsZero() || start.Time.Before(inc.doc.Start.Time.Time) {
 		inc.doc.Start = start
 	}
+	inc.ownPeak = max(inc.ownPeak, t.peak.UnitShare())
 	if inc.doc.Revision > 0 {
 		inc.revise(e, w, "signal joined", t.sig.String()+" crossed its floor too")
+		if e.entities[w.id].Type == "country" {
+			e.adopt(w, t.sig)
+		}
 	}
 }
 
@@ -152,7 +157,7 @@ func (inc *incident) add(e *Engine, r Row, lostAt int64) {
 func (inc *incident) toggle(e *Engine, w *watch, r Row, at int64, st PrefixState) {
 	m := inc.byRow[r]
 	if m == nil {
-		if st == PrefixLost && !e.monitor && inc.doc.State != Recovering {
+		if st == PrefixLost && !e.monitor {
 			inc.add(e, r, at)
 			inc.weigh(e, at)
 		}
@@ -190,6 +195,9 @@ func (inc *incident) weigh(e *Engine, at int64) {
 
 // changed runs at every reading of a joined signal.
 func (inc *incident) changed(e *Engine, w *watch, at int64) {
+	if len(inc.doc.Episodes) <= 1 && !inc.rising(w) {
+		inc.ownPeak = max(inc.ownPeak, inc.unitShare(w))
+	}
 	if !inc.above(e, w) {
 		inc.aboveSince = 0
 	} else if inc.aboveSince == 0 {

@@ -39,7 +39,7 @@ func (inc *incident) revise(e *Engine, w *watch, change, reason string) {
 		d.Peak = &Moment{Time: micros(main.peakAt)}
 		inc.ensureFirstEpisode()
 		if len(d.Episodes) == 1 {
-			d.Episodes[0].PeakLostShare = Share(main.peak.UnitShare())
+			d.Episodes[0].PeakLostShare = Share(inc.ownPeak)
 			d.Episodes[0].Start = d.Start.Time
 			if d.End != nil {
 				d.Episodes[0].End = d.End.Time
@@ -51,6 +51,9 @@ func (inc *incident) revise(e *Engine, w *watch, change, reason string) {
 		d.Title = title(d.Entity, main, &e.cfg)
 		d.Severity = Severity(main.peak.Level(), main.peak.Lost, float64(inc.duration(e.now))/1e6)
 		inc.size, inc.sizeAt = inc.peakRise(w), e.now
+	}
+	if change != inputEnded {
+		d.OpenAt = Time{}
 	}
 	d.Evidence = e.world.Evidence(inc.serial)
 	d.Revision++

@@ -89,6 +89,9 @@ func (s *sim) set(us int64, st PrefixState, rows ...Row) {
 		x.state = st
 		if st == PrefixLost {
 			x.lostAt = us
+			if s.e.monitor { // the World's contract: no time that says anything about the world
+				x.lostAt = 0
+			}
 			x.by = append([]Withdrawal{{us, 65001, "p1"}, {us, 65002, "p2"}}, x.by...)
 		}
 		for _, id := range x.in {

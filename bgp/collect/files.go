@@ -52,6 +52,9 @@ func Expand(args []string) ([]File, error) {
 			continue
 		}
 		found := 0
+		if path, err = filepath.EvalSymlinks(path); err != nil { // WalkDir does not follow a link that it is given
+			return nil, fmt.Errorf("reading %s: %w", arg, err)
+		}
 		err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err

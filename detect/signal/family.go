@@ -38,6 +38,7 @@ type row struct {
 	network detect.EntityID
 	judged  judgement
 	covered bool  // lost, under a live less specific of the same origin: deaggregated
+	ours    bool  // lost by a change of the monitor's own, not by the world's
 	watched bool  // a member of an open incident
 	loss8   uint8 // share of the voters that withdrew it, in 1/255, for the mean loss
 }
@@ -208,7 +209,7 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	f.count(m, x, -1)
 	x.judged, x.loss8 = now, loss8
 	if now == lost {
-		x.lostAt = at
+		x.lostAt, x.ours = at, m.quiet
 		x.covered = f.isCovered(r, x.origin, m.cfg.LostShare)
 	} else {
 		x.covered = false
@@ -341,18 +342,19 @@ func (a *agg) origin(as uint32, sign int) {
 	}
 }
 
-// retire takes prefixes out that have been lost for RetireAfter and are in no open incident.
+// retire takes prefixes out that were lost RetireAfter ago, that nobody announces since, and that are in no open incident.
 func (f *family) retire(m *Monitor, now bgp.Micros) {
 	for r := range f.rows {
 		x := &f.rows[r]
-		if x.judged != lost || x.watched || now-x.lostAt < bgp.Micros(m.cfg.RetireAfter)*bgp.Second {
+		if x.judged != lost && x.judged != unobservable || x.watched || x.lostAt == 0 || now-x.lostAt < bgp.Micros(m.cfg.RetireAfter)*bgp.Second {
 			continue
 		}
+		was := x.judged
 		f.count(m, x, -1)
-		if f.table.Retire(visibility.RowID(r)) {
-			x.judged = unjudged
-			continue
+		x.judged = unjudged // before Retire, which changes the row's units
+		if !f.table.Retire(visibility.RowID(r)) {
+			x.judged = was
+			f.count(m, x, 1)
 		}
-		f.count(m, x, 1)
 	}
 }

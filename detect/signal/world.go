@@ -20,7 +20,10 @@ func (m *Monitor) row(h detect.Row) (*family, visibility.RowID) {
 func (m *Monitor) LostRows(e detect.EntityID, s detect.SignalID, yield func(detect.Row, int64)) {
 	f := m.fams[s]
 	f.each(e, func(r visibility.RowID, x *row) {
-		if x.judged == lost {
+		switch {
+		case x.judged == lost && x.ours:
+			yield(f.handle(r), 0) // lost at no time that says anything about the world
+		case x.judged == lost:
 			yield(f.handle(r), int64(x.lostAt))
 		}
 	})
@@ -65,7 +68,7 @@ func (m *Monitor) MeanLoss(e detect.EntityID, s detect.SignalID) float64 {
 	if n == 0 {
 		return 0
 	}
-	return float64(sum) / 255 / float64(n)
+	return float64(sum) / float64(255*n)
 }
 
 // Parts implements detect.World.
