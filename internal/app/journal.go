@@ -45,9 +45,6 @@ func (o *outcome) damaged() bool {
 	return o.count.Malformed > 0 || o.merge.Torn > 0 || o.merge.Unreadable > 0
 }
 
-// errNoRecord says that the input held nothing to replay.
-var errNoRecord = errors.New("no MRT record in the input")
-
 // run follows the records to their end. When the names of the files are not in the order of their content it starts again with
 // every file open. A run that records cannot start again: what it wrote is not taken back.
 func (j journal) run(ctx context.Context) (*outcome, error) {
@@ -67,13 +64,8 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 	merger := collect.NewMerger(files, opt)
 	defer merger.Close()
 	item, err := merger.Next()
-	if errors.Is(err, io.EOF) {
-		if b := merger.Broken(); len(b) > 0 {
-			return nil, fmt.Errorf("%w: %w", errNoRecord, b[0])
-		}
-		return nil, fmt.Errorf("%w (%d files)", errNoRecord, len(files))
-	}
-	if err != nil {
+	empty := errors.Is(err, io.EOF)
+	if err != nil && !empty {
 		return nil, err
 	}
 	where, err := j.places(item.Record.Time.Time())
@@ -86,7 +78,7 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 	})
 	j.rec.attach(m)
 	f := &follower{m: m, onTick: j.rec.tick}
-	for {
+	for !empty {
 		if at := item.Record.Time.Time(); (j.from.IsZero() || !at.Before(j.from)) && (j.until.IsZero() || at.Before(j.until)) {
 			f.record(item.Record, item.Decoder, item.Input, item.Index)
 		} else if item.Record.Type == mrt.TypeTableDumpV2 { // a table from before --from still says who is who
@@ -112,11 +104,10 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 			return nil, err
 		}
 	}
-	if f.now == 0 {
-		return nil, fmt.Errorf("no record lies between --from and --until")
+	if f.now != 0 { // else there was no record, or none between --from and --until: nothing is known, which is an answer
+		f.tickTo(max(j.end, f.now+second))
+		m.Engine().Finish(f.now.Time())
 	}
-	f.tickTo(max(j.end, f.now+second))
-	m.Engine().Finish(f.now.Time())
 	if err := j.rec.finish(f.now, merger.Files()); err != nil {
 		return nil, err
 	}
