@@ -1,18 +1,29 @@
 package visibility
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/corewatch/corewatch/bgp"
 )
 
-// seeds is how many random histories to drive; raise it for a long search: go test -run Reference -args -seeds 100.
-var seeds = flag.Uint64("seeds", 2, "random histories of each property test")
+// seeds is how many random histories to drive: few, or as many as COREWATCH_SEEDS says.
+func seeds(t *testing.T) uint64 {
+	text := os.Getenv("COREWATCH_SEEDS")
+	if text == "" {
+		return 2
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		t.Fatalf("COREWATCH_SEEDS=%q: want a number", text)
+	}
+	return n
+}
 
 const start = bgp.Micros(1_200_000_000) * bgp.Second
 
@@ -303,7 +314,7 @@ func TestAgainstReference(t *testing.T) {
 	for name, cfg := range map[string]Config{"defaults": {}, "brisk": brisk, "v6": v6} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range *seeds {
+			for seed := range seeds(t) {
 				w := newWorld(t, seed, cfg)
 				ases := 4 + int(seed)%6*3
 				for range 2 + ases {

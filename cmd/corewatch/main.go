@@ -29,6 +29,7 @@ type cli struct {
 }
 
 type replayCmd struct {
+	Config    string    `help:"Configuration file (docs/configuration.md)." type:"existingfile" placeholder:"FILE"`
 	Files     []string  `arg:"" name:"FILE" help:"[COLLECTOR=]FILE or directory; plain, gzip, bzip2 or zstd; - is standard input."`
 	Reference string    `help:"Folder of reference tables of the event's time." type:"existingdir" placeholder:"DIR"`
 	From      time.Time `help:"Ignore records before this time (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
@@ -39,18 +40,19 @@ type replayCmd struct {
 
 func (c *replayCmd) Run(ctx context.Context, log zerolog.Logger) error {
 	return app.Replay{
-		Files: c.Files, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store,
+		Config: c.Config, Files: c.Files, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store,
 		Out: os.Stdout, Err: os.Stderr, Terminal: terminal(os.Stderr), Log: log,
 	}.Run(ctx)
 }
 
 type runCmd struct {
-	Listen string `help:"Address of the pages." default:"127.0.0.1:8480"`
-	Data   string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+	Config string `help:"Configuration file (docs/configuration.md)." type:"existingfile" placeholder:"FILE"`
+	Listen string `help:"Address of the pages (127.0.0.1:8480)." placeholder:"ADDR"`
+	Data   string `help:"Folder of the store (data)." placeholder:"DIR"`
 }
 
 func (c *runCmd) Run(ctx context.Context, log zerolog.Logger) error {
-	return app.Monitor{Listen: c.Listen, Data: c.Data, Archive: os.Getenv("COREWATCH_DATA"), Out: os.Stdout, Log: log}.Run(ctx)
+	return app.Monitor{Config: c.Config, Listen: c.Listen, Data: c.Data, Archive: os.Getenv("COREWATCH_DATA"), Out: os.Stdout, Log: log}.Run(ctx)
 }
 
 type incidentsCmd struct {
@@ -99,9 +101,15 @@ type referenceCmd struct {
 		From string `help:"delegated-extended file, folder or https URL; several separated by commas." required:"" placeholder:"FILE|URL"`
 		Dir  string `help:"Folder of reference tables to write to." default:"data/reference" placeholder:"DIR"`
 	} `cmd:"" help:"Take registry statistics into the folder of reference tables."`
+	Show struct {
+		Dir string `help:"Folder of reference tables." default:"data/reference" placeholder:"DIR"`
+	} `cmd:"" help:"Verify a folder of reference tables and zones, and say what is in it."`
 }
 
-func (c *referenceCmd) Run(ctx context.Context) error {
+func (c *referenceCmd) Run(kctx *kong.Context, ctx context.Context) error {
+	if kctx.Selected().Name == "show" {
+		return app.ShowReference(c.Show.Dir, os.Stdout)
+	}
 	return app.UpdateReference(ctx, c.Update.Dir, c.Update.From, os.Stdout)
 }
 

@@ -15,10 +15,12 @@ import (
 	"github.com/corewatch/corewatch/bgp/collect"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/internal/conf"
 )
 
 // Replay is the offline run: archives in, incidents out.
 type Replay struct {
+	Config    string   // configuration file; "" for the defaults
 	Files     []string // [COLLECTOR=]FILE|DIR
 	Reference string   // folder of reference tables; "" for the built-in table only
 	From      time.Time
@@ -59,7 +61,14 @@ func (r Replay) Run(ctx context.Context) error {
 
 // journal prepares the run: over a scenario when the only file is one, else over MRT files.
 func (r Replay) journal(ctx context.Context) (*journal, error) {
-	j := &journal{data: detect.Archive, engine: detect.DefaultConfig(), peers: signal.DefaultConfig(), from: r.From, until: r.Until}
+	c, err := conf.Load(r.Config)
+	if err != nil {
+		return nil, err
+	}
+	if r.Reference == "" {
+		r.Reference = c.Reference
+	}
+	j := &journal{data: detect.Archive, engine: c.Detect, peers: c.Peers, from: r.From, until: r.Until}
 	j.places = func(first time.Time) (signal.Places, error) {
 		p, notes, err := newPlaces(r.Reference, first)
 		for _, n := range notes {
@@ -75,7 +84,6 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 	} else if j.files, err = collect.Expand(r.Files); err != nil {
 		return nil, err
 	}
-	var err error
 	if j.rec, err = newRecorder(ctx, r.Store, j.data); err != nil {
 		return nil, err
 	}

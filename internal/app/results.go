@@ -140,3 +140,27 @@ func UpdateReference(ctx context.Context, dir, from string, w io.Writer) error {
 	fmt.Fprintf(w, "%s: vintage %s, sha256 %s\n", dir, v.Day, v.SHA256)
 	return nil
 }
+
+// ShowReference verifies a folder of reference tables and zones, and says what is in it.
+func ShowReference(dir string, w io.Writer) error {
+	set, err := reference.Load(dir)
+	if err != nil {
+		return err
+	}
+	for _, v := range set.Vintages() {
+		fmt.Fprintf(w, "delegated statistics: %s\n", v)
+	}
+	for _, n := range set.Networks {
+		fmt.Fprintf(w, "networks: %s of %s, %d ASes, sha256 %s\n", n.Reference().Name, n.Reference().Vintage, n.Len(), n.Reference().SHA256)
+	}
+	if set.Overrides != nil {
+		fmt.Fprintf(w, "overrides: %d\n", len(set.Overrides.All()))
+	}
+	for _, z := range set.Zones {
+		fmt.Fprintf(w, "zone: %s (%s), sources: %d\n", z.Slug, z.Name, len(z.Sources))
+	}
+	for _, n := range set.Notes {
+		fmt.Fprintf(w, "note: %s\n", n)
+	}
+	return nil
+}

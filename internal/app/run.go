@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,14 +25,16 @@ import (
 	"github.com/corewatch/corewatch/detect/scenario"
 	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/entity"
+	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/store/sqlite"
 	"github.com/corewatch/corewatch/web"
 )
 
 // Monitor is `corewatch run`: pages, interface for machines and the demonstration, until the context ends.
 type Monitor struct {
-	Listen string // address of the pages, "127.0.0.1:8480"
-	Data   string // folder of the store
+	Config string // configuration file; "" for the defaults
+	Listen string // address of the pages; "" for the configuration's
+	Data   string // folder of the store; "" for the configuration's
 	// Archive is a folder laid out like the project's reference data; when set, its recorded messages are the demonstration
 	// instead of the built-in reconstruction.
 	Archive string
@@ -42,6 +45,11 @@ type Monitor struct {
 
 // Run serves until ctx ends, then stops in reverse order of the start.
 func (r Monitor) Run(ctx context.Context) error {
+	c, err := conf.Load(r.Config)
+	if err != nil {
+		return err
+	}
+	r.Listen, r.Data = cmp.Or(r.Listen, c.Listen), cmp.Or(r.Data, c.Data)
 	store, err := sqlite.Open(ctx, r.Data)
 	if err != nil {
 		return err
@@ -60,11 +68,13 @@ func (r Monitor) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", r.Listen, err)
 	}
-	d := &demonstration{store: demoStore, log: r.Log.With().Str("component", "demo").Logger()}
+	d := &demonstration{store: demoStore, conf: c, log: r.Log.With().Str("component", "demo").Logger()}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d))
 	st := &status{started: time.Now(), demo: d}
-	srv, err := web.New(web.DefaultConfig(), web.Deps{
+	pages := web.DefaultConfig()
+	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
+	srv, err := web.New(pages, web.Deps{
 		Live: library{store}, Demo: library{demoStore}, Status: st.get, Names: entityName, Log: r.Log,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
 		Evidence: func(ctx context.Context, demo bool, id string, w io.Writer) error {
@@ -134,6 +144,7 @@ func entityName(key string) string {
 // demonstration plays recorded or reconstructed messages into a store of its own.
 type demonstration struct {
 	store *sqlite.Store
+	conf  conf.Config
 	log   zerolog.Logger
 
 	mu       sync.Mutex // guards what follows
@@ -157,7 +168,7 @@ const (
 
 // play runs the demonstration once, as fast as the machine can.
 func (d *demonstration) play(ctx context.Context, archive string) error {
-	j := journal{engine: detect.DefaultConfig(), peers: signal.DefaultConfig()}
+	j := journal{engine: d.conf.Detect, peers: d.conf.Peers}
 	if archive != "" {
 		folder := filepath.Join(archive, filepath.FromSlash(archiveMessages))
 		files, err := collect.Expand([]string{archiveName + "=" + folder})

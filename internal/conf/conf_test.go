@@ -1,0 +1,61 @@
+package conf
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestDefaults(t *testing.T) {
+	for _, text := range []string{"", "\n", "# nothing\n", "detect: {}\n"} {
+		if c, err := Parse([]byte(text)); err != nil || c != Default() {
+			t.Errorf("%q: %v, not the defaults", text, err)
+		}
+	}
+}
+
+func TestSet(t *testing.T) {
+	c, err := Parse([]byte("detect:\n  country_share: 0.05\n  confirm_after_s: 60\npeers:\n  min_voters: 5\nlisten: 127.0.0.1:9\npages:\n  operator: Example Watch\n"))
+	want := Default()
+	want.Detect.CountryShare, want.Detect.ConfirmAfter, want.Peers.MinVoters = 0.05, 60, 5
+	want.Listen, want.Pages.Operator = "127.0.0.1:9", "Example Watch"
+	if err != nil || c != want {
+		t.Errorf("%v\n%+v\n%+v", err, c, want)
+	}
+}
+
+// TestInvalid: each testdata/invalid-*.yaml says in its first line what its error must hold.
+func TestInvalid(t *testing.T) {
+	files, err := filepath.Glob("testdata/invalid-*.yaml")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d files %v", len(files), err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _, _ := strings.Cut(strings.TrimPrefix(string(text), "# error: "), "\n")
+		if _, err := Load(f); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Base(f)) {
+			t.Errorf("%s: %v, want %q", f, err, want)
+		}
+	}
+	if _, err := Load("testdata/none.yaml"); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("detect:\n  country_share: 0.05\n")
+	f.Add("detect: [1, 2\n")
+	f.Add("a: &x {b: *x}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 4096 { // the YAML reader is slower than linear
+			return
+		}
+		if c, err := Parse([]byte(text)); err == nil && c.Detect.CountryShare > 1 {
+			t.Errorf("a share of %v was taken", c.Detect.CountryShare)
+		}
+	})
+}
