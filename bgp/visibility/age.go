@@ -214,42 +214,21 @@ func (t *Table) spent(rec *record, expected bool, now bgp.Micros) bool {
 }
 
 // Freeze adds n to the row's freeze count, which never falls below 0. While it is above 0 time does not change what is expected
-// of the row, and counts neither as announced nor as withdrawn: an outage under observation keeps its baseline, and leaves
-// it as it was. What was held back is judged at the first whole minute after the count returns to 0.
+// of the row, so that an outage under observation keeps its baseline. What was held back is judged at the first whole
+// minute after the count returns to 0.
 func (t *Table) Freeze(r RowID, n int) {
 	if !t.has(r) {
 		return
 	}
 	m := t.meta(r)
-	was, now := m.frozen, uint16(min(max(int(m.frozen)+n, 0), math.MaxUint16))
-	switch {
-	case was == 0 && now > 0:
-		m.frozenAt = t.now
-	case was > 0 && now == 0:
-		t.thaw(r)
+	was := m.frozen
+	m.frozen = uint16(min(max(int(was)+n, 0), math.MaxUint16))
+	if was == 0 || m.frozen != 0 || !t.due.started {
+		return
 	}
-	m.frozen = now
-}
-
-// thaw closes the sums of the row's cells at the time it was frozen and lets them go on from now. The row is still frozen.
-func (t *Table) thaw(r RowID) {
 	for p := range t.peers {
-		i := t.recs.find(r, PeerID(p))
-		if i == 0 {
-			continue
-		}
-		rec := t.recs.at(i)
-		t.settle(rec)
-		if rec.is(recKnown) {
-			if rec.is(recMoved) {
-				t.rememberTransition(rec)
-				rec.due &^= recMoved
-			}
-			t.fold(rec, t.now)
-			rec.since = t.now
-		}
-		if t.due.started {
-			t.wake(rec, t.now)
+		if i := t.recs.find(r, PeerID(p)); i != 0 {
+			t.wake(t.recs.at(i), t.now)
 		}
 	}
 }

@@ -242,7 +242,7 @@ func (w *world) step(ases int, hot *[2]int) (structural bool) {
 		n := 1 - 2*rng.IntN(2)
 		w.do("freeze %d %d", r, n)
 		w.tab.Freeze(r, n)
-		w.ref.freeze(r, n)
+		w.ref.rows[r].frozen = max(0, w.ref.rows[r].frozen+n)
 	case op < 76:
 		on := rng.IntN(3) > 0
 		which := rng.IntN(3)

@@ -23,10 +23,8 @@ type refRow struct {
 	live   bool
 	born   bgp.Micros // second of the first thing heard since it is live, 0 before
 	frozen int
-	// frozenAt: time from then on does not count while frozen is above 0
-	frozenAt bgp.Micros
-	origin   uint32
-	cells    map[PeerID]*refCell
+	origin uint32
+	cells  map[PeerID]*refCell
 }
 
 type refPeer struct {
@@ -48,7 +46,6 @@ type refSeg struct {
 }
 
 type refCell struct {
-	row         *refRow
 	state       State
 	since       bgp.Micros
 	expected    bool
@@ -65,7 +62,7 @@ func (f *reference) at(at bgp.Micros) bgp.Micros { f.now = max(f.now, at); retur
 func (f *reference) cell(r RowID, p PeerID) *refCell {
 	c := f.rows[r].cells[p]
 	if c == nil {
-		c = &refCell{row: f.rows[r]}
+		c = &refCell{}
 		f.rows[r].cells[p] = c
 	}
 	return c
@@ -77,10 +74,7 @@ func (f *reference) window(c *refCell, now bgp.Micros) []refSeg {
 		return slices.Clone(c.past)
 	}
 	w := float64(f.cfg.Window) / 1e3
-	if c.row.frozen > 0 {
-		now = min(now, c.row.frozenAt)
-	}
-	d := float64(max(0, now-c.since)) / 1e3
+	d := float64(now-c.since) / 1e3
 	if d >= w {
 		return []refSeg{{w, c.state == Announced}}
 	}
@@ -244,23 +238,6 @@ func (f *reference) forgetWithdrawn(p PeerID, at bgp.Micros) {
 			f.lose(c, at)
 		}
 	}
-}
-
-func (f *reference) freeze(r RowID, n int) {
-	row := f.rows[r]
-	was, now := row.frozen, max(0, row.frozen+n)
-	if was == 0 && now > 0 {
-		row.frozenAt = f.now
-	}
-	if was > 0 && now == 0 {
-		for _, c := range row.cells {
-			if c.heard && c.state != Unknown {
-				c.past = f.window(c, f.now)
-				c.since, c.moved = f.now, false
-			}
-		}
-	}
-	row.frozen = now
 }
 
 func (f *reference) retire(r RowID) {

@@ -25,9 +25,7 @@ type rowMeta struct {
 	moas   uint32 // index into Table.moas plus one; 0 while all announced cells agree
 	born   uint32 // second in which the row was first heard of, or revived
 	frozen uint16
-	// frozenAt is when the row was frozen: time from then on counts neither as announced nor as withdrawn
-	frozenAt bgp.Micros
-	dead     bool // retired
+	dead   bool // retired
 }
 
 // chunk holds chunkRows rows. Rows never move when the table grows, and growing never copies more than one chunk at a time.

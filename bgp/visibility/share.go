@@ -14,16 +14,12 @@ import (
 
 const ms = bgp.Second / 1000
 
-// sums are the record's observed and carried time in ms within the window, at a time not before its last change. The time in
-// which its row is frozen does not count.
+// sums are the record's observed and carried time in ms within the window, at a time not before its last change.
 func (t *Table) sums(rec *record, at bgp.Micros) (observed, carried float64) {
 	w := float64(t.cfg.Window / ms)
 	observed, carried = float64(rec.observed), float64(rec.carried)
 	if !rec.is(recKnown) {
 		return observed, carried
-	}
-	if m := t.meta(rec.row); m.frozen > 0 {
-		at = min(at, m.frozenAt)
 	}
 	d := min(float64(max(0, at-rec.since)/ms), w)
 	if over := observed + d - w; over > 0 {

@@ -114,7 +114,7 @@ func (t *Table) Stats() Stats {
 	s.Records = t.recs.n
 	s.Flapping = t.flaps.n
 	s.MultiOrigin = len(t.moas) - len(t.spare)
-	perRow := 32*t.words + 16 + 24 + 4
+	perRow := 32*t.words + 16 + 12 + 4
 	if t.cfg.V6 {
 		perRow += 12
 	}

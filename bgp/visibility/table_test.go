@@ -150,43 +150,8 @@ func TestAgeingTimes(t *testing.T) {
 	expectedAt(down+90*day, true)
 	tab.Freeze(r, -1)
 	expectedAt(down+90*day+minute, false)
-	expectedAt(down+97*day+2*minute, false) // a week after the thaw
 	if n := tab.Stats().Records; n != 0 {
 		t.Errorf("%d records once the cell is forgotten", n)
-	}
-}
-
-// TestFrozenTimeDoesNotCount: an outage longer than a quarter of what is known leaves the expectation as it was, and the next
-// loss is judged by it.
-func TestFrozenTimeDoesNotCount(t *testing.T) {
-	tab := New(Config{})
-	r := mustRow(t, tab, "192.0.2.0/24")
-	p := mustPeer(t, tab, 1, start)
-	tab.Announce(r, p, 1, start)
-	tab.Tick(start+4*hour, nil)
-	tab.Withdraw(r, p, start+4*hour)
-	tab.Freeze(r, 1)
-	tab.Tick(start+7*hour, nil)
-	tab.Announce(r, p, 1, start+7*hour)
-	tab.Tick(start+7*hour+15*minute, nil)
-	tab.Freeze(r, -1)
-	for _, at := range []bgp.Micros{16, 60, 119} {
-		tab.Tick(start+7*hour+at*minute, nil)
-		if !tab.Cell(r, p).Expected {
-			t.Errorf("%d min after its return it is not expected", at)
-		}
-	}
-	tab.Withdraw(r, p, start+9*hour)
-	if v := tab.Vote(r); v.Expected != 1 || v.Withdrawn != 1 {
-		t.Errorf("a second loss reads as %+v", v)
-	}
-	tab.Tick(start+11*hour, nil) // quiet again, the cell counts as carried since its session came up: 9 h of 11 h
-	if !tab.Cell(r, p).Expected {
-		t.Error("the outage counted as absence after all")
-	}
-	tab.Tick(start+12*hour+2*minute, nil) // less than 9 h of 12 h
-	if tab.Cell(r, p).Expected {
-		t.Error("a new absence does not count")
 	}
 }
 
