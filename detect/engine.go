@@ -45,9 +45,6 @@ func (e *Engine) Register(ent Entity) EntityID {
 // Entity is what was registered.
 func (e *Engine) Entity(id EntityID) Entity { return e.entities[id] }
 
-// Now is the engine's time: the latest Tick, in µs.
-func (e *Engine) Now() time.Time { return time.UnixMicro(e.now).UTC() }
-
 // watch is what the engine remembers about an entity that has lost something.
 type watch struct {
 	id     EntityID
@@ -60,7 +57,6 @@ type watch struct {
 type track struct {
 	sig       SignalID
 	cur       Reading
-	seen      bool
 	recent    recentLow
 	crossedAt int64 // t0 of a pending or joined crossing; 0 when below the floor
 	held      int64 // of the time since, how long every collector was silent
@@ -102,7 +98,7 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 		t = &track{sig: sig, recent: newRecentLow(e.cfg.BaselineMinutes)}
 		w.tracks[sig] = t
 	}
-	t.cur, t.seen = r, true
+	t.cur = r
 	kind := e.entities[id].Type
 	if e.monitor || e.settling(at) { // what our own bookkeeping moved is never an onset (section 3)
 		t.recent.shift(at, levelOf(&r))

@@ -335,12 +335,12 @@ func TestSilenceIsNotStale(t *testing.T) {
 	}
 	f.speak = nil
 	f.run(107)
-	if f.m.Paused() {
+	if f.m.paused {
 		t.Error("paused after 45 s")
 	}
 	f.run(108)
-	if !f.m.Paused() || f.m.Stats().Pauses != 1 {
-		t.Errorf("after 46 s of silence: paused %v, %d pauses", f.m.Paused(), f.m.Stats().Pauses)
+	if !f.m.paused || f.m.Stats().Pauses != 1 {
+		t.Errorf("after 46 s of silence: paused %v, %d pauses", f.m.paused, f.m.Stats().Pauses)
 	}
 	f.run(240)
 	if s := f.state(ps[0]); s.State != "up" {
@@ -351,7 +351,7 @@ func TestSilenceIsNotStale(t *testing.T) {
 	}
 	f.say(240.5, ps[5], bgp.Announce)
 	f.run(241)
-	if f.m.Paused() || f.m.Stats().Pauses != 1 {
+	if f.m.paused || f.m.Stats().Pauses != 1 {
 		t.Error("still paused")
 	}
 }

@@ -390,6 +390,3 @@ func (m *Monitor) Peers() []bgp.PeerStatus {
 	}
 	return out
 }
-
-// Paused reports whether every collector is silent.
-func (m *Monitor) Paused() bool { return m.paused }
