@@ -49,6 +49,16 @@ type Counts struct {
 	Unreadable uint64 // files that could not be opened or whose compression broke off
 }
 
+// Add is the counts of two mergers together.
+func (c Counts) Add(d Counts) Counts {
+	c.FilesDone += d.FilesDone
+	c.BytesDone += d.BytesDone
+	c.Torn += d.Torn
+	c.TornBytes += d.TornBytes
+	c.Unreadable += d.Unreadable
+	return c
+}
+
 // lane is the files of one collector in order of name.
 type lane struct {
 	waiting []int

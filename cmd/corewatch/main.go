@@ -31,6 +31,7 @@ type cli struct {
 type replayCmd struct {
 	Config    string    `help:"Configuration file (docs/configuration.md)." type:"existingfile" placeholder:"FILE"`
 	Files     []string  `arg:"" name:"FILE" help:"[COLLECTOR=]FILE or directory; plain, gzip, bzip2 or zstd; - is standard input."`
+	Seed      []string  `help:"[COLLECTOR=]FILE or directory of table dumps: what the peers carried when the records begin." placeholder:"RIB"`
 	Reference string    `help:"Folder of reference tables of the event's time." type:"existingdir" placeholder:"DIR"`
 	From      time.Time `help:"Ignore records before this time (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
 	Until     time.Time `help:"Ignore records from this time on (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
@@ -40,7 +41,7 @@ type replayCmd struct {
 
 func (c *replayCmd) Run(ctx context.Context, log zerolog.Logger) error {
 	return app.Replay{
-		Config: c.Config, Files: c.Files, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store,
+		Config: c.Config, Files: c.Files, Seeds: c.Seed, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store,
 		Out: os.Stdout, Err: os.Stderr, Terminal: terminal(os.Stderr), Log: log,
 	}.Run(ctx)
 }

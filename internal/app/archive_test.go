@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/schematest"
 )
@@ -34,7 +32,7 @@ func needData(t *testing.T, what string) string {
 func replayed(t *testing.T, r Replay) ([]detect.Incident, []byte) {
 	t.Helper()
 	var out bytes.Buffer
-	r.JSON, r.Out, r.Err, r.Log = true, &out, io.Discard, zerolog.Nop()
+	r.JSON, r.Out, r.Err = true, &out, io.Discard
 	if err := r.Run(t.Context()); err != nil && !errors.Is(err, ErrTorn) {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/collect"
 	"github.com/corewatch/corewatch/bgp/mrt"
@@ -18,6 +20,7 @@ import (
 // detects goes through it.
 type journal struct {
 	files  []collect.File
+	seeds  []collect.File // table dumps that fill the table before the first record
 	data   detect.Data
 	places func(first time.Time) (signal.Places, error)
 	rec    *recorder // may record nothing
@@ -27,6 +30,7 @@ type journal struct {
 	until  time.Time
 	end    bgp.Micros // tick on to here after the last record; 0: one second
 	watch  func(done int64, now bgp.Micros, count recordCounts)
+	log    zerolog.Logger
 }
 
 // outcome is what a run gave.
@@ -63,6 +67,11 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 	began := time.Now()
 	merger := collect.NewMerger(files, opt)
 	defer merger.Close()
+	var seeds *seeder
+	if len(j.seeds) > 0 {
+		seeds = &seeder{merger: collect.NewMerger(append([]collect.File(nil), j.seeds...), collect.Options{OpenAll: true}), log: j.log}
+		defer seeds.merger.Close()
+	}
 	item, err := merger.Next()
 	empty := errors.Is(err, io.EOF)
 	if err != nil && !empty {
@@ -78,9 +87,19 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 	})
 	j.rec.attach(m)
 	f := &follower{m: m, onTick: j.rec.tick}
+	progress := func(now bgp.Micros) {
+		if j.watch != nil {
+			j.watch(merger.Counts().BytesDone+seeds.counts().BytesDone, now, f.count)
+		}
+	}
 	for !empty {
 		if at := item.Record.Time.Time(); (j.from.IsZero() || !at.Before(j.from)) && (j.until.IsZero() || at.Before(j.until)) {
-			f.record(item.Record, item.Decoder, item.Input, item.Index)
+			if f.now == 0 {
+				if err := seeds.seed(ctx, f, item.Record.Time, progress); err != nil {
+					return nil, err
+				}
+			}
+			f.record(item.Record, item.Decoder, item.Input, len(j.seeds)+item.Index)
 		} else if item.Record.Type == mrt.TypeTableDumpV2 { // a table from before --from still says who is who
 			var c mrt.Content
 			if err := item.Decoder.Decode(item.Record, &c); err != nil {
@@ -94,9 +113,7 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 			if j.rec.err != nil {
 				return nil, j.rec.err
 			}
-			if j.watch != nil {
-				j.watch(merger.Counts().BytesDone, f.now, f.count)
-			}
+			progress(f.now)
 		}
 		if item, err = merger.Next(); errors.Is(err, io.EOF) {
 			break
@@ -108,14 +125,13 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 		f.tickTo(max(j.end, f.now+second))
 		m.Engine().Finish(f.now.Time())
 	}
-	if err := j.rec.finish(f.now, merger.Files()); err != nil {
+	read := append(seeds.files(), merger.Files()...)
+	if err := j.rec.finish(f.now, read); err != nil {
 		return nil, err
 	}
-	if j.watch != nil {
-		j.watch(merger.Counts().BytesDone, f.now, f.count)
-	}
+	progress(f.now)
 	return &outcome{
-		monitor: m, count: f.count, merge: merger.Counts(), broken: merger.Broken(), files: merger.Files(),
-		now: f.now, elapsed: time.Since(began),
+		monitor: m, count: f.count, merge: merger.Counts().Add(seeds.counts()), broken: append(seeds.broken(), merger.Broken()...),
+		files: read, now: f.now, elapsed: time.Since(began),
 	}, nil
 }

@@ -22,6 +22,7 @@ import (
 type Replay struct {
 	Config    string   // configuration file; "" for the defaults
 	Files     []string // [COLLECTOR=]FILE|DIR
+	Seeds     []string // [COLLECTOR=]FILE|DIR: table dumps that fill the table before the first record
 	Reference string   // folder of reference tables; "" for the built-in table only
 	From      time.Time
 	Until     time.Time
@@ -43,7 +44,7 @@ func (r Replay) Run(ctx context.Context) error {
 		return err
 	}
 	defer j.rec.close()
-	bar := newProgress(r.Err, r.Terminal, totalBytes(j.files))
+	bar := newProgress(r.Err, r.Terminal, totalBytes(j.seeds)+totalBytes(j.files))
 	j.watch = func(done int64, now bgp.Micros, _ recordCounts) { bar.at(done, now) }
 	out, err := j.run(ctx)
 	bar.done()
@@ -68,7 +69,7 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 	if r.Reference == "" {
 		r.Reference = c.Reference
 	}
-	j := &journal{data: detect.Archive, engine: c.Detect, peers: c.Peers, from: r.From, until: r.Until}
+	j := &journal{data: detect.Archive, engine: c.Detect, peers: c.Peers, from: r.From, until: r.Until, log: r.Log}
 	j.places = func(first time.Time) (signal.Places, error) {
 		p, notes, err := newPlaces(r.Reference, first)
 		for _, n := range notes {
@@ -78,17 +79,23 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 	}
 	if s, err := scenarioIn(r.Files); err != nil {
 		return nil, err
+	} else if s != nil && len(r.Seeds) > 0 {
+		return nil, errors.New("--seed goes with MRT files: a scenario says itself what its peers carry")
 	} else if s != nil {
 		j.files, j.data, j.end = scenarioFiles(s), s.Data, s.End
 		j.places = func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) }
 	} else if j.files, err = collect.Expand(r.Files); err != nil {
+		return nil, err
+	} else if j.seeds, err = collect.Expand(r.Seeds); err != nil {
+		return nil, err
+	} else if err := checkSeeds(j.seeds, j.files); err != nil {
 		return nil, err
 	}
 	if j.rec, err = newRecorder(ctx, r.Store, j.data); err != nil {
 		return nil, err
 	}
 	if j.rec.on() {
-		if err := digests(j.files); err != nil {
+		if err := errors.Join(digests(j.seeds), digests(j.files)); err != nil {
 			j.rec.close()
 			return nil, err
 		}

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/collect"
+	"github.com/corewatch/corewatch/bgp/mrt"
+)
+
+// oldSeed is the age of a table dump beyond which the reader is told: what was withdrawn since then counts as carried.
+const oldSeed = 24 * time.Hour
+
+// checkSeeds refuses table dumps of collectors that send nothing afterwards: nobody would ever speak for their sessions.
+func checkSeeds(seeds, files []collect.File) error {
+	var have []string
+	for _, f := range files {
+		if !slices.Contains(have, f.Input.Collector) {
+			have = append(have, f.Input.Collector)
+		}
+	}
+	for _, s := range seeds {
+		if !slices.Contains(have, s.Input.Collector) {
+			return fmt.Errorf("--seed %s is of collector %q, and the records are of %s: write --seed COLLECTOR=FILE (the collector is else the name of the file's folder)",
+				s.Input.Name, s.Input.Collector, strings.Join(have, ", "))
+		}
+	}
+	return nil
+}
+
+// seeder fills the table of a run from the table dumps given beside its records. Their entries count as announced at the instant the
+// run begins, whatever time the dumps bear: between a dump and the first record nothing is known to have changed.
+type seeder struct {
+	merger *collect.Merger
+	log    zerolog.Logger
+}
+
+// seed reads all table dumps. Records that are not of a table are counted as skipped; a file without any is refused.
+func (s *seeder) seed(ctx context.Context, f *follower, at bgp.Micros, watch func(now bgp.Micros)) error {
+	if s == nil {
+		return nil
+	}
+	f.tickTo(at)
+	for n := 0; ; n++ {
+		item, err := s.merger.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+		switch item.Record.Type {
+		case mrt.TypeTableDump, mrt.TypeTableDumpV2:
+			f.apply(item.Record, at, item.Decoder, item.Input, item.Index)
+		default:
+			f.skipped(item.Input, "not of a table, in a seed")
+		}
+		if n%4096 == 0 {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("interrupted while reading the seeds: %w", err)
+			}
+			if watch != nil {
+				watch(f.now)
+			}
+		}
+	}
+	for _, file := range s.merger.Files() {
+		in := file.Input
+		if in.Elems == 0 {
+			return fmt.Errorf("--seed %s holds no table: a seed is a TABLE_DUMP or TABLE_DUMP_V2 file; updates are given as FILE", in.Name)
+		}
+		age := time.Duration(at-in.Last) * time.Microsecond
+		l := s.log.Info()
+		if age > oldSeed || age < -oldSeed {
+			l = s.log.Warn()
+		}
+		l.Str("file", in.Name).Str("collector", in.Collector).Uint64("routes", in.Elems).
+			Msgf("table seeded from a dump of %s, %s", in.Last.Time().Format(time.RFC3339), apart(age))
+	}
+	return nil
+}
+
+func (s *seeder) counts() (c collect.Counts) {
+	if s != nil {
+		c = s.merger.Counts()
+	}
+	return c
+}
+
+func (s *seeder) files() []collect.File {
+	if s == nil {
+		return nil
+	}
+	return slices.Clone(s.merger.Files())
+}
+
+func (s *seeder) broken() []error {
+	if s == nil {
+		return nil
+	}
+	return s.merger.Broken()
+}
+
+// apart says how far a dump lies from the first record.
+func apart(age time.Duration) string {
+	if age < 0 {
+		return (-age).Round(time.Second).String() + " after the first record: what happened in between is hidden"
+	}
+	return age.Round(time.Second).String() + " before the first record: what changed in between is not known"
+}
