@@ -91,12 +91,11 @@ func (c Cause) String() string {
 
 // Elem is one change of one cell (peer, prefix) out of one message. It holds no pointer, so millions cost the collector nothing.
 type Elem struct {
-	Prefix   Prefix
-	PathHash uint64 // FNV-1a over the AS path as carried (after AS4 merge); 0 for withdrawals
-	Origin   uint32 // last AS of the path; 0 when unknown (withdrawal, empty path, or the path ends in an AS_SET of several)
-	PathID   uint32 // RFC 7911 path identifier; 0 when ADD-PATH is not in use
-	Kind     Kind
-	Cause    Cause
+	Prefix Prefix
+	Origin uint32 // last AS of the path; 0 when unknown (withdrawal, empty path, or the path ends in an AS_SET of several)
+	PathID uint32 // RFC 7911 path identifier; 0 when ADD-PATH is not in use
+	Kind   Kind
+	Cause  Cause
 }
 
 // State is a BGP session state as MRT writes it (RFC 6396 section 4.4.1: 1 Idle … 6 Established; Quagga adds 7 and 8).

@@ -73,7 +73,7 @@ type stream struct {
 	file  io.Closer
 	r     *mrt.Reader
 	dec   mrt.Decoder
-	rec   mrt.Record
+	rec   *mrt.Record
 	given bool
 }
 
@@ -81,7 +81,7 @@ type stream struct {
 type Item struct {
 	Index   int // of the file
 	Input   *bgp.Input
-	Record  mrt.Record
+	Record  *mrt.Record
 	Decoder *mrt.Decoder // the decoder of the file's stream
 }
 

@@ -41,14 +41,14 @@ func decodeAll(tb testing.TB, raw []byte, d *mrt.Decoder, u *wire.Update, c *mrt
 			}
 			for u.Next(&e) {
 				elems++
-				sum ^= e.PathHash ^ e.Prefix.Hash()
+				sum ^= uint64(e.Origin)*31 ^ e.Prefix.Hash()
 			}
 		case mrt.RIBEntries:
 			for c.RIB.Next(&en) {
 				u.ParseRIB(en.Attrs, c.Opts)
 				e = u.RIBElem(en.Prefix, en.PathID)
 				elems++
-				sum ^= e.PathHash ^ e.Prefix.Hash()
+				sum ^= uint64(e.Origin)*31 ^ e.Prefix.Hash()
 			}
 		}
 	}

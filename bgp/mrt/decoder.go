@@ -84,17 +84,18 @@ type peer struct {
 }
 
 // Decode reads one record into c. An error means that the record is malformed, and c is not to be used.
-func (d *Decoder) Decode(rec Record, c *Content) error {
+func (d *Decoder) Decode(rec *Record, c *Content) error {
+	if rec.Type == TypeBGP4MP || rec.Type == TypeBGP4MPET {
+		return bgp4mp(rec.Subtype, rec.Body, c)
+	}
 	c.reset()
 	switch rec.Type {
-	case TypeBGP4MP, TypeBGP4MPET:
-		return d.bgp4mp(rec, c)
 	case TypeTableDumpV2:
-		return d.tableDumpV2(rec, c)
+		return d.tableDumpV2(rec.Subtype, rec.Body, c)
 	case TypeTableDump:
-		return d.tableDump(rec, c)
+		return tableDump(rec.Subtype, rec.Body, c)
 	case TypeBGP:
-		return d.legacy(rec, c)
+		return d.legacy(rec.Subtype, rec.Body, c)
 	}
 	return skipped(c, SkipType)
 }
@@ -102,7 +103,7 @@ func (d *Decoder) Decode(rec Record, c *Content) error {
 // reset empties c. The RIB is most of it and rarely used, so it is left alone where it is empty already.
 func (c *Content) reset() {
 	if c.Kind == RIBEntries {
-		c.RIB = RIB{}
+		c.RIB.reset()
 	}
 	c.Kind, c.PeerAS, c.LocalAS, c.PeerAddr = 0, 0, 0, netip.Addr{}
 	c.OldState, c.NewState, c.Local = 0, 0, false
@@ -114,73 +115,82 @@ func skipped(c *Content, reason string) error {
 	return nil
 }
 
-func (d *Decoder) bgp4mp(rec Record, c *Content) error {
-	switch rec.Subtype {
-	case subStateChange, subMessage, subMessageLocal, subAddPath, subLocalAddPath:
-	case subStateChangeAS4, subMessageAS4, subAS4Local, subAS4AddPath, subAS4LocalAdd:
-		c.Opts.AS4 = true
-	default:
+// form is what a subtype of BGP4MP says about its record.
+type form struct {
+	kind                ContentKind // 0: not in use
+	as4, local, addPath bool
+}
+
+// forms by subtype.
+var forms = [16]form{
+	subStateChange:    {kind: StateChange},
+	subMessage:        {kind: Message},
+	subMessageAS4:     {kind: Message, as4: true},
+	subStateChangeAS4: {kind: StateChange, as4: true},
+	subMessageLocal:   {kind: Message, local: true},
+	subAS4Local:       {kind: Message, local: true, as4: true},
+	subAddPath:        {kind: Message, addPath: true},
+	subAS4AddPath:     {kind: Message, addPath: true, as4: true},
+	subLocalAddPath:   {kind: Message, addPath: true, local: true},
+	subAS4LocalAdd:    {kind: Message, addPath: true, local: true, as4: true},
+}
+
+func bgp4mp(subtype uint16, b []byte, c *Content) error {
+	if subtype >= uint16(len(forms)) || forms[subtype].kind == 0 {
+		c.reset()
 		return skipped(c, SkipSubtype)
 	}
-	b, err := session(rec.Body, c)
-	if err != nil {
-		return err
+	f := &forms[subtype]
+	if f.kind != Message || c.Kind != Message { // else all that the last message set is set anew
+		c.reset()
 	}
-	switch rec.Subtype {
-	case subStateChange, subStateChangeAS4:
+	// The two ends of the session: AS numbers, interface index, address family, addresses.
+	if f.as4 {
+		if len(b) < 12 {
+			return ErrShort
+		}
+		c.PeerAS, c.LocalAS = binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+		b = b[8:]
+	} else {
+		if len(b) < 8 {
+			return ErrShort
+		}
+		c.PeerAS, c.LocalAS = uint32(binary.BigEndian.Uint16(b)), uint32(binary.BigEndian.Uint16(b[2:]))
+		b = b[4:]
+	}
+	switch binary.BigEndian.Uint16(b[2:]) {
+	case 1:
+		if len(b) < 4+8 {
+			return ErrShort
+		}
+		c.PeerAddr = netip.AddrFrom4([4]byte(b[4:]))
+		b = b[4+8:]
+	case 2:
+		if len(b) < 4+32 {
+			return ErrShort
+		}
+		c.PeerAddr = netip.AddrFrom16([16]byte(b[4:]))
+		b = b[4+32:]
+	default:
+		return ErrFamily
+	}
+	c.Opts.AS4 = f.as4
+	if f.kind == StateChange {
 		if len(b) < 4 {
 			return ErrShort
 		}
 		c.Kind = StateChange
 		c.OldState, c.NewState = bgp.State(binary.BigEndian.Uint16(b)), bgp.State(binary.BigEndian.Uint16(b[2:]))
 		return nil
-	case subMessageLocal, subAS4Local:
-		c.Local = true
-	case subLocalAddPath, subAS4LocalAdd:
-		c.Local = true
-		c.Opts.AddPath4, c.Opts.AddPath6 = true, true
-	case subAddPath, subAS4AddPath:
-		c.Opts.AddPath4, c.Opts.AddPath6 = true, true
 	}
 	if len(b) < bgpHeaderLen {
 		return ErrShort
 	}
-	c.Kind, c.BGP = Message, b
+	c.Kind, c.BGP, c.Local = Message, b, f.local
+	c.Opts.AddPath4, c.Opts.AddPath6 = f.addPath, f.addPath
 	c.Opts.IBGP = c.PeerAS == c.LocalAS && c.PeerAS != 0
 	c.Opts.Truncated = int(binary.BigEndian.Uint16(b[16:])) > len(b)
 	return nil
 }
 
 const bgpHeaderLen = 19
-
-// session reads the two ends of a BGP4MP session and returns what follows them.
-func session(b []byte, c *Content) ([]byte, error) {
-	if c.Opts.AS4 {
-		if len(b) < 12 {
-			return nil, ErrShort
-		}
-		c.PeerAS, c.LocalAS = binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
-		b = b[8:]
-	} else {
-		if len(b) < 8 {
-			return nil, ErrShort
-		}
-		c.PeerAS, c.LocalAS = uint32(binary.BigEndian.Uint16(b)), uint32(binary.BigEndian.Uint16(b[2:]))
-		b = b[4:]
-	}
-	switch binary.BigEndian.Uint16(b[2:]) { // after the interface index
-	case 1:
-		if len(b) < 4+8 {
-			return nil, ErrShort
-		}
-		c.PeerAddr = netip.AddrFrom4([4]byte(b[4:]))
-		return b[4+8:], nil
-	case 2:
-		if len(b) < 4+32 {
-			return nil, ErrShort
-		}
-		c.PeerAddr = netip.AddrFrom16([16]byte(b[4:]))
-		return b[4+32:], nil
-	}
-	return nil, ErrFamily
-}

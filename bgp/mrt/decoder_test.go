@@ -11,7 +11,9 @@ import (
 
 func decode(d *Decoder, typ, sub uint16, body string) (Content, error) {
 	var c Content
-	err := d.Decode(view(header{seconds: t0, typ: typ, sub: sub}, record(t0, typ, sub, unhex(body)), 0), &c)
+	var rec Record
+	rec.set(header{seconds: t0, typ: typ, sub: sub}, record(t0, typ, sub, unhex(body)), 0)
+	err := d.Decode(&rec, &c)
 	return c, err
 }
 

@@ -9,13 +9,12 @@ import (
 
 // legacy reads the deprecated BGP type of RFC 6396 appendix B.2.5, which RIS wrote until 2001. Its records hold the message
 // without header, so one is put before it in the Decoder's scratch space.
-func (d *Decoder) legacy(rec Record, c *Content) error {
+func (d *Decoder) legacy(subtype uint16, b []byte, c *Content) error {
 	const (
 		update      = 1
 		stateChange = 3
 	)
-	b := rec.Body
-	switch rec.Subtype {
+	switch subtype {
 	case update:
 		if len(b) < 12 {
 			return ErrShort

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -21,13 +22,14 @@ const (
 	maxZstdWindow = 128 << 20
 )
 
-// File is an opened MRT file: reading it gives decompressed bytes. Decompression runs ahead in a goroutine of its own, which
-// Close stops. Not safe for concurrent use.
+// File is an opened MRT file: reading it gives decompressed bytes. Decompression runs ahead in goroutines of its own: one, and for
+// bzip2 several where there are several processors. Close stops them. Not safe for concurrent use.
 type File struct {
 	format string
 	path   string
 	src    io.Closer
 	plain  io.Reader // set when there is nothing to decompress
+	abort  func()    // set when the decompressor has goroutines of its own: makes them give up
 
 	full, free chan []byte
 	stop       chan struct{}
@@ -81,7 +83,12 @@ func open(r io.Reader, path string) (*File, error) {
 		dec = z
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		f.format = "bzip2"
-		dec = bzip2.NewReader(br)
+		if workers := min(runtime.GOMAXPROCS(0), maxBunzipWorkers); workers > 1 {
+			z := newBunzip(br, workers)
+			f.abort, dec = z.abort, z
+		} else {
+			dec = bzip2.NewReader(br)
+		}
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		f.format = "zstd"
 		z, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow))
@@ -134,6 +141,9 @@ func (f *File) Close() error {
 		if f.stop != nil {
 			close(f.stop)
 		}
+		if f.abort != nil {
+			f.abort()
+		}
 		if f.src != nil {
 			f.closeErr = f.src.Close()
 			if f.done != nil {
@@ -147,6 +157,10 @@ func (f *File) Close() error {
 // decompress fills chunks until the stream ends or Close is called. It owns dec.
 func (f *File) decompress(dec io.Reader) {
 	defer close(f.done)
+	if z, ok := dec.(*bunzip); ok {
+		defer z.wait() // behind f.full: the splitter may wait for a pipe, and the reader is to hear of the end before
+		defer z.abort()
+	}
 	defer close(f.full)
 	// A decompressor is a parser of hostile bytes like any other, but a panic here would have no caller to catch it.
 	defer func() {

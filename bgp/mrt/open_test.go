@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -41,7 +40,7 @@ func zstandard(b []byte) []byte {
 }
 
 // bzipped needs the program: the standard library only reads bzip2.
-func bzipped(t *testing.T, b []byte) []byte {
+func bzipped(t *testing.T, b []byte, args ...string) []byte {
 	t.Helper()
 	bin, err := exec.LookPath("bzip2")
 	if err != nil {
@@ -50,7 +49,7 @@ func bzipped(t *testing.T, b []byte) []byte {
 		}
 		t.Skip("bzip2 is not installed: reading it was not tested")
 	}
-	cmd := exec.Command(bin, "-c")
+	cmd := exec.Command(bin, append(args, "-c")...)
 	cmd.Stdin = bytes.NewReader(b)
 	out, err := cmd.Output()
 	if err != nil {
@@ -125,6 +124,57 @@ func TestOpenDamaged(t *testing.T) {
 	}
 }
 
+// TestOpenGarbageBehind: what stands behind a whole member or stream takes nothing from what is in front of it.
+func TestOpenGarbageBehind(t *testing.T) {
+	want := content()
+	half := len(want) / 2
+	for _, c := range []struct {
+		name string
+		pack []byte
+	}{
+		{"gzip", slices.Concat(gzipped(want[:half]), gzipped(want[half:]), []byte("garbage, and no member of a gzip file"))},
+		{"bzip2", slices.Concat(bzipped(t, want[:half]), bzipped(t, want[half:]), []byte("garbage, and no bzip2 stream"))},
+		{"zstd", slices.Concat(zstandard(want[:half]), zstandard(want[half:]), []byte("garbage, and no zstd frame"))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := file(t, c.pack)
+			f, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			got, err := io.ReadAll(f)
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.name) {
+				t.Errorf("error %v", err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%d bytes of %d", len(got), len(want))
+			}
+		})
+	}
+}
+
+// TestOpenOneProcessor: with one processor, bzip2 is read by the standard library and nothing else.
+func TestOpenOneProcessor(t *testing.T) {
+	want := content()
+	path := file(t, bzipped(t, want))
+	for _, n := range []int{1, 2} {
+		before := runtime.GOMAXPROCS(n)
+		f, err := Open(path)
+		runtime.GOMAXPROCS(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(f)
+		if err != nil || !bytes.Equal(got, want) || (f.abort != nil) != (n > 1) {
+			t.Errorf("%d processors: %d bytes of %d, error %v, in parallel %v", n, len(got), len(want), err, f.abort != nil)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestOpenRefusals(t *testing.T) {
 	if _, err := Open(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)
@@ -147,7 +197,11 @@ func TestOpenRefusals(t *testing.T) {
 
 // TestCloseStopsDecompression closes at once, in the middle and twice; the goroutine must be gone.
 func TestCloseStopsDecompression(t *testing.T) {
-	path := file(t, gzipped(content()))
+	t.Run("gzip", func(t *testing.T) { closeStops(t, file(t, gzipped(content()))) })
+	t.Run("bzip2", func(t *testing.T) { closeStops(t, file(t, bzipped(t, content()))) })
+}
+
+func closeStops(t *testing.T, path string) {
 	before := runtime.NumGoroutine()
 	for _, n := range []int{0, 1, chunkSize + 1, 3 * chunks * chunkSize} {
 		f, err := Open(path)
@@ -166,11 +220,5 @@ func TestCloseStopsDecompression(t *testing.T) {
 			t.Errorf("the goroutine runs on after %d bytes and Close", n)
 		}
 	}
-	for range 100 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+	settled(t, before)
 }

@@ -61,6 +61,7 @@ type Reader struct {
 
 	last    uint32 // time of the last good record, seconds
 	hasLast bool
+	rec     Record // the one given out; a Record is too long to be copied for nothing
 }
 
 // NewReader reads records from the decompressed stream r.
@@ -68,48 +69,62 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{src: r, buf: make([]byte, 256<<10)}
 }
 
-// Next returns the next record; its slices are valid until the next call. A *TornError tells of bytes that are not a record, after
+// Next returns the next record; it is valid until the next call. A *TornError tells of bytes that are not a record, after
 // which Next may be called again. io.EOF is the end; any other error is the source's and final.
 //
 // A record is given out only after the header behind it has been seen to make sense. That is what finds the record that its collector
 // left half written, whose length field covers its successor's head.
-func (r *Reader) Next() (Record, error) {
+func (r *Reader) Next() (*Record, error) {
+	// Almost always the record and the header after it are there, and both of types in use.
+	if b := r.buf[r.pos:r.end]; len(b) >= headerLen {
+		h := parseHeader(b)
+		if n := headerLen + int(h.length); h.length <= maxRecord && known(h.typ, h.sub) && n+headerLen <= len(b) && r.plausible(parseHeader(b[n:])) {
+			r.rec.set(h, b[:n:n], r.off)
+			r.drop(n)
+			r.last, r.hasLast = h.seconds, true
+			return &r.rec, nil
+		}
+	}
+	return r.slow()
+}
+
+// slow is Next where bytes have to be read first, or do not make sense.
+func (r *Reader) slow() (*Record, error) {
 	have := r.fill(headerLen)
 	if have == 0 {
-		return Record{}, r.final()
+		return nil, r.final()
 	}
 	if have < headerLen {
-		return Record{}, r.skip(TruncatedEnd)
+		return nil, r.skip(TruncatedEnd)
 	}
 	h := parseHeader(r.buf[r.pos:])
 	if r.sound(h, 0) {
 		return r.take(h), nil
 	}
 	if !r.plausible(h) {
-		return Record{}, r.skip(Garbage)
+		return nil, r.skip(Garbage)
 	}
 	n := headerLen + int(h.length)
 	if r.fill(n) < n {
-		return Record{}, r.skip(TruncatedEnd)
+		return nil, r.skip(TruncatedEnd)
 	}
 	// The record is whole, and what follows it is no header. Either its length lies about it, and a record starts inside it,
 	// or it is good and the damage is behind it.
 	if at := r.search(n); at < n {
 		e := &TornError{Offset: r.off, Length: int64(at), Kind: Torn}
 		r.drop(at)
-		return Record{}, e
+		return nil, e
 	}
 	return r.take(h), nil
 }
 
 // take gives out the record whose header h stands at pos and which is complete.
-func (r *Reader) take(h header) Record {
+func (r *Reader) take(h header) *Record {
 	n := headerLen + int(h.length)
-	raw := r.buf[r.pos : r.pos+n : r.pos+n]
-	rec := view(h, raw, r.off)
+	r.rec.set(h, r.buf[r.pos:r.pos+n:r.pos+n], r.off)
 	r.drop(n)
 	r.last, r.hasLast = h.seconds, true
-	return rec
+	return &r.rec
 }
 
 // sound reports whether the record with header h, at bytes ahead of pos, is whole and followed by the end or by a plausible header.

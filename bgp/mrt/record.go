@@ -1,4 +1,4 @@
-// Package mrt reads MRT files (RFC 6396, 8050): it opens them whatever their compression, walks their records without allocating,
+// Package mrt reads and writes MRT files (RFC 6396, 8050): it opens them whatever their compression, walks their records without allocating,
 // finds its way past damage, and hands BGP messages and table entries to bgp/wire. Every byte of a file is accounted for as part
 // of a record or of a TornError.
 package mrt
@@ -58,17 +58,16 @@ func extended(typ uint16) bool { return typ == TypeBGP4MPET || typ == 33 || typ 
 // for a fitting time first; NULL (type 0) is never believed, because a hole of zeros in a file would read as one empty record
 // after another.
 func known(typ, sub uint16) bool {
-	switch typ {
-	case TypeBGP4MP, TypeBGP4MPET:
-		return sub <= 12
-	case TypeTableDump:
-		return sub >= 1 && sub <= 4
-	case TypeTableDumpV2:
-		return sub >= 1 && sub <= 12
-	case TypeBGP:
-		return sub <= 7
-	}
-	return false
+	return typ < uint16(len(subtypes)) && sub < 16 && subtypes[typ]>>sub&1 != 0
+}
+
+// subtypes are those in use of each type, one bit each.
+var subtypes = [...]uint16{
+	TypeBGP:         1<<8 - 1,     // 0 to 7
+	TypeTableDump:   1<<5 - 1<<1,  // 1 to 4
+	TypeTableDumpV2: 1<<13 - 1<<1, // 1 to 12
+	TypeBGP4MP:      1<<13 - 1,    // 0 to 12
+	TypeBGP4MPET:    1<<13 - 1,
 }
 
 // least is the shortest body that a record of a known type can have and say anything.
@@ -84,18 +83,17 @@ func least(typ uint16) uint32 {
 	return 10
 }
 
-// view makes a Record of raw, which starts with header h and is as long as it says.
-func view(h header, raw []byte, offset int64) Record {
-	r := Record{
-		Time: bgp.Seconds(int64(h.seconds)), Type: h.typ, Subtype: h.sub,
-		Body: raw[headerLen:], Raw: raw, Offset: offset,
-	}
-	if extended(h.typ) && len(r.Body) >= 4 {
+// set makes r the record of raw, which starts with header h and is as long as it says.
+func (r *Record) set(h header, raw []byte, offset int64) {
+	r.Time, r.Type, r.Subtype = bgp.Seconds(int64(h.seconds)), h.typ, h.sub
+	r.Raw, r.Offset = raw, offset
+	body := raw[headerLen:]
+	if extended(h.typ) && len(body) >= 4 {
 		// A value of a second or more is a fault of the writer; the second of the header is still good.
-		if us := binary.BigEndian.Uint32(r.Body); us < uint32(bgp.Second) {
+		if us := binary.BigEndian.Uint32(body); us < uint32(bgp.Second) {
 			r.Time += bgp.Micros(us)
 		}
-		r.Body = r.Body[4:]
+		body = body[4:]
 	}
-	return r
+	r.Body = body
 }

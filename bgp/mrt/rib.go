@@ -50,6 +50,13 @@ type RIBEntry struct {
 	PathID     uint32     // RFC 8050 section 4; 0 when ADD-PATH is not in use
 }
 
+// reset empties r: Next yields nothing. The entry of a TABLE_DUMP record is left, because isV1 guards it.
+func (r *RIB) reset() {
+	r.Prefix, r.UnknownPeers = bgp.Prefix{}, 0
+	r.peers, r.b, r.left = nil, nil, 0
+	r.addPath, r.isV1, r.err = false, false, nil
+}
+
 // Next gives the next entry. It is false at the end, and where the record is malformed: see Err.
 func (r *RIB) Next(e *RIBEntry) bool {
 	if r.isV1 {
@@ -108,13 +115,13 @@ func (r *RIB) entry(e *RIBEntry) (index int, ok bool) {
 	return int(binary.BigEndian.Uint16(b)), true
 }
 
-func (d *Decoder) tableDumpV2(rec Record, c *Content) error {
+func (d *Decoder) tableDumpV2(subtype uint16, b []byte, c *Content) error {
 	c.Opts.AS4 = true
 	v6, addPath := false, false
-	switch rec.Subtype {
+	switch subtype {
 	case subPeerIndex:
 		c.Kind = PeerIndex
-		return d.readPeers(rec.Body)
+		return d.readPeers(b)
 	case subRIB4Unicast:
 	case subRIB4UniAdd:
 		addPath = true
@@ -134,7 +141,6 @@ func (d *Decoder) tableDumpV2(rec Record, c *Content) error {
 	if !d.hasPeers {
 		return ErrNoPeers
 	}
-	b := rec.Body
 	if len(b) < 5 {
 		return ErrShort
 	}
@@ -146,7 +152,8 @@ func (d *Decoder) tableDumpV2(rec Record, c *Content) error {
 		return ErrShort
 	}
 	c.Kind = RIBEntries
-	c.RIB = RIB{Prefix: p, peers: d.peers, addPath: addPath, left: int(binary.BigEndian.Uint16(b)), b: b[2:]}
+	r := &c.RIB // empty; assigning the whole would copy what only TABLE_DUMP needs
+	r.Prefix, r.peers, r.addPath, r.left, r.b = p, d.peers, addPath, int(binary.BigEndian.Uint16(b)), b[2:]
 	return nil
 }
 
@@ -159,6 +166,9 @@ func readPrefix(b []byte, v6 bool) (bgp.Prefix, []byte, error) {
 	}
 	if len(b) < 1+n {
 		return bgp.Prefix{}, nil, ErrShort
+	}
+	if len(b) >= 1+16 { // octets that are not the prefix's are read too, and cleared
+		return prefixOf(b[1:1+16], v6, bits), b[1+n:], nil
 	}
 	var a [16]byte
 	copy(a[:], b[1:1+n])
@@ -216,9 +226,9 @@ func (d *Decoder) readPeers(b []byte) error {
 
 // tableDump reads a TABLE_DUMP record, which is one entry: RFC 6396 section 4.2. Subtypes 3 and 4 are not in the RFC; RIS wrote
 // them for peers with four-octet AS numbers.
-func (d *Decoder) tableDump(rec Record, c *Content) error {
+func tableDump(subtype uint16, b []byte, c *Content) error {
 	var v6 bool
-	switch rec.Subtype {
+	switch subtype {
 	case 1:
 	case 2:
 		v6 = true
@@ -236,7 +246,6 @@ func (d *Decoder) tableDump(rec Record, c *Content) error {
 	if c.Opts.AS4 {
 		as = 4
 	}
-	b := rec.Body
 	if len(b) < 4+addr+2+4+addr+as+2 {
 		return ErrShort
 	}
@@ -263,6 +272,6 @@ func (d *Decoder) tableDump(rec Record, c *Content) error {
 	e.Attrs = b[2:]
 	c.Kind = RIBEntries
 	c.PeerAS, c.PeerAddr = e.PeerAS, e.PeerAddr
-	c.RIB = RIB{Prefix: e.Prefix, v1: e, isV1: true}
+	c.RIB.Prefix, c.RIB.v1, c.RIB.isV1 = e.Prefix, e, true
 	return nil
 }

@@ -21,6 +21,7 @@ const (
 	attrAS4Agg       = 18
 	attrIPv6Extended = 25
 	attrLarge        = 32
+	attrOTC          = 35 // RFC 9234
 )
 
 // Attribute flags: RFC 4271 section 4.3.
@@ -42,122 +43,192 @@ const (
 	asTrans       = 23456
 )
 
-// readAttrs walks the attribute list once. The only error is ErrDuplicateMP.
-func (u *Update) readAttrs() error {
-	b := u.attrs
-	for len(b) > 0 {
-		flags, typ, v, rest, ok := u.splitAttr(b)
-		if !ok {
-			if !u.cut {
-				u.Faults |= FaultAttrLength
+// Slots of Update.kept: the attributes looked at again once the whole list is known. Slot 0 takes all others.
+const (
+	slotOrigin = iota + 1
+	slotASPath
+	slotAggregator
+	slotMPReach
+	slotMPUnreach
+	slotAS4Path
+	slotAS4Agg
+	slotIPv6Extended
+	slotLarge
+	slots = 16 // a power of two, so that an index needs no check
+)
+
+// rule is what an attribute's flags and length must be, and the fault when they are not: RFC 7606 sections 3 (c) and 7. A table in
+// place of a case for each type, because the types of real messages follow one another in no order a processor could foresee.
+type rule struct {
+	flags, bits uint32 // the flag bits under bits are these
+	least, more uint32 // the length is between least and least + more
+	part        uint32 // and a multiple of part + 1, a power of two
+	slot        uint32 // of Update.kept
+	flag, size  Faults
+}
+
+const anyLength = 0xffff
+
+// rules by attribute type, for external and for internal neighbours.
+var rules = [2][256]rule{ruleTable(false), ruleTable(true)}
+
+func ruleTable(internal bool) (t [256]rule) {
+	const kind = flagOptional | flagTransitive
+	for i := range t {
+		t[i] = rule{flags: flagOptional, bits: flagOptional, more: anyLength, flag: FaultUnknown}
+	}
+	set := func(typ int, flags, part, slot, least, more uint32, flag, size Faults) {
+		t[typ] = rule{flags: flags, bits: kind, part: part, slot: slot, least: least, more: more, flag: flag, size: size}
+	}
+	set(attrOrigin, wellKnown, 0, slotOrigin, 1, 0, FaultFlags, FaultOrigin)
+	set(attrASPath, wellKnown, 0, slotASPath, 0, anyLength, FaultFlags, 0)
+	set(attrNextHop, wellKnown, 0, 0, 4, 0, FaultFlags, FaultNextHop)
+	set(attrMED, nonTransitive, 0, 0, 4, 0, FaultFlags, FaultMED)
+	set(attrAtomic, wellKnown, 0, 0, 0, 0, FaultFlags, FaultAtomic)
+	set(attrAggregator, transitive, 0, slotAggregator, 0, anyLength, FaultFlags, 0)
+	set(attrCommunities, transitive, 3, 0, 4, anyLength-4, FaultFlags, FaultCommunity)
+	set(attrMPReach, nonTransitive, 0, slotMPReach, 0, anyLength, FaultFlags, 0)
+	set(attrMPUnreach, nonTransitive, 0, slotMPUnreach, 0, anyLength, FaultFlags, 0)
+	set(attrExtended, transitive, 7, 0, 8, anyLength-8, FaultFlags, FaultCommunity)
+	set(attrAS4Path, transitive, 0, slotAS4Path, 0, anyLength, FaultAS4Path, 0)
+	set(attrAS4Agg, transitive, 0, slotAS4Agg, 8, 0, FaultAS4Aggregator, FaultAS4Aggregator)
+	set(attrIPv6Extended, transitive, 3, slotIPv6Extended, 20, anyLength-20, FaultFlags, FaultCommunity)
+	set(attrOTC, transitive, 0, 0, 4, 0, FaultFlags, FaultOTC)
+	set(attrLarge, transitive, 3, slotLarge, 12, anyLength-12, FaultFlags, FaultCommunity)
+
+	// Attributes that only internal neighbours may send. From an external one they are discarded unseen (RFC 7606 sections
+	// 7.5, 7.9, 7.10), so that a malformed one costs nothing but a count.
+	flag, pref, reflection := FaultExternalOnly, FaultExternalOnly, FaultExternalOnly
+	if internal {
+		flag, pref, reflection = FaultFlags, FaultLocalPref, FaultReflection
+	}
+	set(attrLocalPref, wellKnown, 0, 0, 4, 0, flag, pref)
+	set(attrOriginatorID, nonTransitive, 0, 0, 4, 0, flag, reflection)
+	set(attrClusterList, nonTransitive, 3, 0, 4, anyLength-4, flag, reflection)
+	return t
+}
+
+// readAttrs walks the attribute list once, from and to being its ends in the message. The only error is ErrDuplicateMP.
+func (u *Update) readAttrs(from, to int) error {
+	table := &rules[0]
+	if u.opts.IBGP {
+		table = &rules[1]
+	}
+	var (
+		err  error
+		seen uint64 // the types below 64
+		msg  = u.msg[:to]
+	)
+	for at := from; at < to; {
+		if to-at >= 4 {
+			head := binary.BigEndian.Uint32(msg[at:])
+			typ := byte(head >> 16)
+			r, bit := &table[typ], uint64(1)<<(typ&63)
+			n, value := head>>8&0xff, at+3
+			if head&(flagExtended<<24) != 0 {
+				n, value = head&0xffff, at+4
 			}
-			// Of an attribute that the collector cut in two, the prefixes before the cut are still good.
-			if u.cut && (typ == attrMPReach || typ == attrMPUnreach) && u.first(typ) {
-				u.readAttr(flags, typ, v)
+			next := value + int(n)
+			if (head>>24^r.flags)&r.bits|n&r.part == 0 && typ < 64 && seen&bit == 0 && n-r.least <= r.more && next <= to {
+				seen |= bit
+				u.kept[r.slot%slots] = span{uint32(value), uint32(next)}
+				at = next
+				continue
 			}
+		}
+		if at, seen, err = u.readAttr(at, to, seen, table); err != nil {
 			break
 		}
-		b = rest
-		if !u.first(typ) {
-			if typ == attrMPReach || typ == attrMPUnreach {
-				return ErrDuplicateMP
-			}
-			u.Faults |= FaultDuplicate
-			continue
-		}
-		u.readAttr(flags, typ, v)
 	}
-	// RFC 6793 section 4.2.3: an old speaker aggregated after the AS4 attributes were written.
-	u.aggStale = u.hasAgg4 && u.aggregator != 0 && u.aggregator != asTrans
-	u.setPath()
-	return nil
+	u.seen[0] = seen
+	if v := u.kept[slotOrigin]; seen&(1<<attrOrigin) != 0 && v.from < v.to && msg[v.from] > 2 {
+		u.Faults |= FaultOrigin
+	}
+	const others = 1<<attrMPReach | 1<<attrMPUnreach | 1<<attrAggregator | 1<<attrLarge | 1<<attrIPv6Extended | 1<<attrAS4Path | 1<<attrAS4Agg
+	if seen&others != 0 {
+		u.readKept(seen)
+	}
+	if err == nil {
+		u.setPath()
+	}
+	return err
 }
 
-// splitAttr cuts the first attribute off b. When it does not fit, ok is false and v is what there is of it.
-func (u *Update) splitAttr(b []byte) (flags, typ byte, v, rest []byte, ok bool) {
-	if len(b) < 3 {
-		return 0, 0, nil, nil, false
+// readAttr judges the attribute at an offset, whatever it is like, and gives the offset of the next. seen are the types below 64 met so
+// far. readAttrs itself takes only those with nothing wrong.
+func (u *Update) readAttr(at, to int, seen uint64, table *[256]rule) (int, uint64, error) {
+	b := u.msg[at:to]
+	if len(b) < 3 || len(b) < 4 && b[0]&flagExtended != 0 {
+		u.Faults |= u.unlessCut(FaultAttrLength)
+		return to, seen, nil
 	}
-	flags, typ = b[0], b[1]
-	n, head := int(b[2]), 3
+	flags, typ := b[0], b[1]
+	n, value := int(b[2]), at+3
 	if flags&flagExtended != 0 {
-		if len(b) < 4 {
-			return 0, 0, nil, nil, false
+		n, value = int(binary.BigEndian.Uint16(b[2:])), at+4
+	}
+	next := value + n
+	met, bit := &u.seen[typ>>6], uint64(1)<<(typ&63)
+	if typ < 64 {
+		met = &seen
+	}
+	isMP := typ == attrMPReach || typ == attrMPUnreach
+	if next > to {
+		u.Faults |= u.unlessCut(FaultAttrLength)
+		// Of an attribute that the collector cut in two, the prefixes before the cut are still good.
+		if !u.cutAttrs || !isMP || *met&bit != 0 {
+			return to, seen, nil
 		}
-		n, head = int(binary.BigEndian.Uint16(b[2:])), 4
+		next = to
 	}
-	if n > len(b)-head {
-		return flags, typ, b[head:], nil, false
+	if *met&bit != 0 {
+		if isMP {
+			return to, seen, ErrDuplicateMP
+		}
+		u.Faults |= FaultDuplicate
+		return next, seen, nil
 	}
-	return flags, typ, b[head : head+n], b[head+n:], true
+	*met |= bit
+	r := &table[typ]
+	size := uint32(next - value)
+	u.check((uint32(flags)^r.flags)&r.bits == 0, r.flag)
+	u.check(size-r.least <= r.more && size&r.part == 0, r.size)
+	u.kept[r.slot%slots] = span{uint32(value), uint32(next)}
+	return next, seen, nil
 }
 
-// first marks an attribute type as met, and reports whether it was new.
-func (u *Update) first(typ byte) bool {
-	w, m := &u.seen[typ>>6], uint64(1)<<(typ&63)
-	if *w&m != 0 {
-		return false
-	}
-	*w |= m
-	return true
+// value is the value of an attribute type that was met and has a slot.
+func (u *Update) value(slot int) []byte {
+	s := u.kept[slot]
+	return u.msg[s.from:s.to]
 }
 
-// readAttr checks one attribute and keeps what elems need of it. Lengths and flags: RFC 7606 sections 3 (c) and 7.
-func (u *Update) readAttr(flags, typ byte, v []byte) {
-	kind := flags & (flagOptional | flagTransitive)
-	switch typ {
-	case attrOrigin:
-		u.check(kind == wellKnown, FaultFlags)
-		u.check(len(v) == 1 && v[0] <= 2, FaultOrigin)
-	case attrASPath:
-		u.check(kind == wellKnown, FaultFlags)
-		u.asPath = v
-	case attrNextHop:
-		u.check(kind == wellKnown, FaultFlags)
-		u.check(len(v) == 4, FaultNextHop)
-	case attrMED:
-		u.check(kind == nonTransitive, FaultFlags)
-		u.check(len(v) == 4, FaultMED)
-	case attrLocalPref:
-		u.checkInternal(kind == wellKnown, len(v) == 4, FaultLocalPref)
-	case attrAtomic:
-		u.check(kind == wellKnown, FaultFlags)
-		u.check(len(v) == 0, FaultAtomic)
-	case attrAggregator:
-		u.check(kind == transitive, FaultFlags)
-		u.readAggregator(v)
-	case attrCommunities:
-		u.check(kind == transitive, FaultFlags)
-		u.check(len(v) > 0 && len(v)%4 == 0, FaultCommunity)
-	case attrOriginatorID:
-		u.checkInternal(kind == nonTransitive, len(v) == 4, FaultReflection)
-	case attrClusterList:
-		u.checkInternal(kind == nonTransitive, len(v) > 0 && len(v)%4 == 0, FaultReflection)
-	case attrMPReach:
-		u.check(kind == nonTransitive, FaultFlags)
-		u.readReach(v)
-	case attrMPUnreach:
-		u.check(kind == nonTransitive, FaultFlags)
-		u.readUnreach(v)
-	case attrExtended:
-		u.check(kind == transitive, FaultFlags)
-		u.check(len(v) > 0 && len(v)%8 == 0, FaultCommunity)
-	case attrIPv6Extended:
-		u.check(kind == transitive, FaultFlags)
-		u.check(len(v) > 0 && len(v)%20 == 0, FaultCommunity)
-	case attrLarge:
-		u.check(kind == transitive, FaultFlags)
-		u.check(len(v) > 0 && len(v)%12 == 0, FaultCommunity)
-	case attrAS4Path:
-		u.check(u.opts.AS4 || kind == transitive, FaultAS4Path)
-		if kind == transitive {
-			u.as4Path = v
-		}
-	case attrAS4Agg:
-		u.check(u.opts.AS4 || kind == transitive && len(v) == 8 && binary.BigEndian.Uint32(v) != 0, FaultAS4Aggregator)
-		u.hasAgg4 = true
-	default:
-		u.check(kind&flagOptional != 0, FaultUnknown)
+// readKept looks into the values of the rarer attributes, of which readAttrs has judged the flags and length.
+func (u *Update) readKept(seen uint64) {
+	if seen&(1<<attrMPReach) != 0 {
+		u.readReach(u.kept[slotMPReach])
+	}
+	if seen&(1<<attrMPUnreach) != 0 {
+		u.readUnreach(u.kept[slotMPUnreach])
+	}
+	if seen&(1<<attrAggregator) != 0 {
+		u.check(u.aggregator() != 0, FaultAggregator)
+	}
+	if seen&(1<<attrLarge) != 0 {
+		u.check(len(u.value(slotLarge))%12 == 0, FaultCommunity)
+	}
+	if seen&(1<<attrIPv6Extended|1<<attrAS4Path|1<<attrAS4Agg) == 0 {
+		return
+	}
+	if seen&(1<<attrIPv6Extended) != 0 {
+		u.check(len(u.value(slotIPv6Extended))%20 == 0, FaultCommunity)
+	}
+	if seen&(1<<attrAS4Agg) != 0 {
+		v := u.value(slotAS4Agg)
+		u.check(len(v) != 8 || binary.BigEndian.Uint32(v) != 0, FaultAS4Aggregator)
+	}
+	if u.opts.AS4 { // what a four-octet neighbour must not send is not judged either: RFC 6793 section 4.1
+		u.Faults &^= FaultAS4Path | FaultAS4Aggregator
 	}
 }
 
@@ -167,36 +238,35 @@ func (u *Update) check(ok bool, f Faults) {
 	}
 }
 
-// checkInternal judges an attribute that only internal neighbours may send. From an external one it is discarded unseen
-// (RFC 7606 sections 7.5, 7.9, 7.10), so that a malformed one costs nothing but a count.
-func (u *Update) checkInternal(flags, length bool, f Faults) {
-	if !u.opts.IBGP {
-		u.check(flags && length, FaultExternalOnly)
-		return
+// unlessCut is f, or nothing when the collector cut the attributes and so explains it.
+func (u *Update) unlessCut(f Faults) Faults {
+	if u.cutAttrs {
+		return 0
 	}
-	u.check(flags, FaultFlags)
-	u.check(length, f)
+	return f
 }
 
-func (u *Update) readAggregator(v []byte) {
-	switch {
+// aggregator is the AS of the AGGREGATOR that was met; 0 when its length is wrong.
+func (u *Update) aggregator() uint32 {
+	switch v := u.value(slotAggregator); {
 	case u.opts.AS4 && len(v) == 8:
-		u.aggregator = binary.BigEndian.Uint32(v)
+		return binary.BigEndian.Uint32(v)
 	case !u.opts.AS4 && len(v) == 6:
-		u.aggregator = uint32(binary.BigEndian.Uint16(v))
+		return uint32(binary.BigEndian.Uint16(v))
 	}
-	u.check(u.aggregator != 0, FaultAggregator)
+	return 0
 }
 
 // readReach finds the prefixes of MP_REACH_NLRI (RFC 4760 section 3). With a next hop of unexpected length they cannot be
 // located (RFC 7606 section 7.11), so none are taken.
-func (u *Update) readReach(v []byte) {
+func (u *Update) readReach(s span) {
+	v := u.msg[s.from:s.to]
 	if u.rib {
 		u.check(ribReach(v), FaultMPReach)
 		return
 	}
 	if len(v) < 5 {
-		u.check(u.cut, FaultMPReach)
+		u.check(u.cutAttrs, FaultMPReach)
 		return
 	}
 	f := Family{AFI: binary.BigEndian.Uint16(v), SAFI: v[2]}
@@ -205,7 +275,7 @@ func (u *Update) readReach(v []byte) {
 	}
 	hop := int(v[3])
 	if len(v) < 5+hop {
-		u.check(u.cut, FaultMPReach)
+		u.check(u.cutAttrs, FaultMPReach)
 		return
 	}
 	// 4: IPv4; 16 and 32: RFC 2545 section 3, and for IPv4 prefixes RFC 8950 section 3.
@@ -213,7 +283,8 @@ func (u *Update) readReach(v []byte) {
 		u.Faults |= FaultMPReach
 		return
 	}
-	u.reachFamily, u.reach = f, v[5+hop:]
+	u.reachFamily = f
+	u.fields[fieldReach] = span{s.from + uint32(5+hop), s.to}
 }
 
 // ribReach accepts both forms of MP_REACH_NLRI in a table dump: only the next hop and its length, as RFC 6396 section 4.3.4
@@ -225,15 +296,16 @@ func ribReach(v []byte) bool {
 	return len(v) >= 5 && len(v) >= 5+int(v[3])
 }
 
-func (u *Update) readUnreach(v []byte) {
+func (u *Update) readUnreach(s span) {
+	v := u.msg[s.from:s.to]
 	if len(v) < 3 {
-		u.check(u.cut, FaultMPUnreach)
+		u.check(u.cutAttrs, FaultMPUnreach)
 		return
 	}
 	f := Family{AFI: binary.BigEndian.Uint16(v), SAFI: v[2]}
 	u.hasUnreach, u.unreachFamily = true, f
 	if u.supported(f) {
-		u.unreach = v[3:]
+		u.fields[fieldUnreach] = span{s.from + 3, s.to}
 	} else if len(v) > 3 {
 		// Not empty, and so not an End-of-RIB: without prefixes that Next can give.
 		u.hasUnreach = false
@@ -249,11 +321,12 @@ func (u *Update) supported(f Family) bool {
 	return false
 }
 
-// requireAttrs applies RFC 7606 section 3 (d) to a message that announces. What lies behind a collector's cut is not missing.
-func (u *Update) requireAttrs() {
+// requireAttrs applies RFC 7606 section 3 (d) to a message that announces; nlri says that it does so in its own field. What lies
+// behind a collector's cut is not missing.
+func (u *Update) requireAttrs(nlri bool) {
 	want := uint64(1<<attrOrigin | 1<<attrASPath)
-	if len(u.nlri) > 0 {
+	if nlri {
 		want |= 1 << attrNextHop
 	}
-	u.check(u.cut || u.seen[0]&want == want, FaultMissing)
+	u.check(u.cutAttrs || u.seen[0]&want == want, FaultMissing)
 }

@@ -32,6 +32,7 @@ const (
 	FaultAS4Path                          // RFC 6793 section 6
 	FaultAS4Aggregator                    // RFC 6793 section 6
 	FaultNLRI                             // a prefix longer than its family or than its field: RFC 7606 section 5.3. Found by Next.
+	FaultOTC                              // Only to Customer, of a length other than 4: RFC 9234
 
 	faultEnd
 )
@@ -40,14 +41,14 @@ const (
 // routes of the message away; discard are those for which only an attribute is lost.
 const (
 	treatAsWithdraw = FaultAttrLength | FaultFlags | FaultMissing | FaultUnknown | FaultOrigin | FaultASPath | FaultASZero |
-		FaultNextHop | FaultMED | FaultLocalPref | FaultCommunity | FaultReflection | FaultMPReach | FaultMPUnreach
+		FaultNextHop | FaultMED | FaultLocalPref | FaultCommunity | FaultReflection | FaultMPReach | FaultMPUnreach | FaultOTC
 	discard = FaultDuplicate | FaultExternalOnly | FaultAtomic | FaultAggregator | FaultAS4Path | FaultAS4Aggregator
 )
 
 var faultNames = [...]string{
 	"truncated", "trailing-bytes", "attribute-length", "attribute-flags", "duplicate-attribute", "missing-attribute",
 	"unknown-well-known", "origin", "as-path", "as-zero", "next-hop", "med", "local-pref", "external-only", "atomic-aggregate",
-	"aggregator", "community", "reflection", "mp-reach", "mp-unreach", "as4-path", "as4-aggregator", "nlri",
+	"aggregator", "community", "reflection", "mp-reach", "mp-unreach", "as4-path", "as4-aggregator", "nlri", "otc",
 }
 
 // Has reports whether every fault of g is in f.

@@ -10,13 +10,6 @@ const (
 	segConfedSet      = 4
 )
 
-// The 64-bit FNV-1a parameters. PathHash takes a whole AS number as FNV's unit where the textbook takes an octet:
-// four multiplications fewer for each AS, and equal for equal paths whether they came in two or in four octets.
-const (
-	fnvOffset = 14695981039346656037
-	fnvPrime  = 1099511628211
-)
-
 // Path is the AS path of a message as a view into its bytes: valid as long as the message's bytes are. When the message came
 // over a two-octet session with an AS4_PATH, the view is the merge of RFC 6793 section 4.2.3, made while walking.
 // The zero value is the empty path.
@@ -26,7 +19,6 @@ type Path struct {
 	lead   int    // how many path-length units of path precede as4
 	wide   bool   // path carries four-octet AS numbers
 	origin uint32
-	hash   uint64
 }
 
 // All yields every AS number in path order: the neighbour first, the origin last, prepends repeated, members of sets and of
@@ -43,9 +35,6 @@ func (p Path) All(yield func(asn uint32) bool) {
 
 // Origin is the last AS of the path: 0 when the path is empty or ends in a set of several.
 func (p Path) Origin() uint32 { return p.origin }
-
-// Hash is FNV-1a over the AS numbers All yields, one 32-bit number a step. It is stable across versions and machines.
-func (p Path) Hash() uint64 { return p.hash }
 
 // Upstream is the AS before the origin, prepends skipped: 0 when there is none, or the origin is unknown.
 func (p Path) Upstream() uint32 {
@@ -129,90 +118,145 @@ func segment(b []byte, n int, wide bool) (seg, rest []byte) {
 	return b[2:end], b[end:]
 }
 
-// scan is what one pass over a path attribute finds.
+// scan is what one pass over a path attribute finds. It has no more fields than the compiler keeps in registers.
 type scan struct {
-	hash   uint64
 	origin uint32
-	units  int // path length in the sense of RFC 4271 section 9.1.2.2: a set counts 1, confederation segments 0
-	bad    bool
-	zero   bool // AS 0 somewhere
+	units  int    // path length in the sense of RFC 4271 section 9.1.2.2: a set counts 1, confederation segments 0
+	faults Faults // FaultASPath, then nothing else counts, or FaultASZero
 }
 
 // scanPath checks the value of AS_PATH or AS4_PATH (RFC 7606 section 7.2) and sums it up.
 // Confederation segments are let through: an observer's neighbour may leak them, and the route is real all the same.
 func scanPath(b []byte, wide bool) (s scan) {
-	h := uint64(fnvOffset)
 	for len(b) > 0 {
 		if len(b) < 2 || b[1] == 0 || b[0]-segSet > segConfedSet-segSet {
-			s.bad = true
-			return s
+			return scan{faults: FaultASPath}
 		}
 		typ, n := b[0], int(b[1])
 		seg, rest := segment(b, n, wide)
 		if seg == nil {
-			s.bad = true
-			return s
+			return scan{faults: FaultASPath}
 		}
-		var asn uint32
-		if wide {
-			for ; len(seg) >= 4; seg = seg[4:] {
-				asn = binary.BigEndian.Uint32(seg)
-				s.zero = s.zero || asn == 0
-				h = (h ^ uint64(asn)) * fnvPrime
-			}
-		} else {
-			for ; len(seg) >= 2; seg = seg[2:] {
-				asn = uint32(binary.BigEndian.Uint16(seg))
-				s.zero = s.zero || asn == 0
-				h = (h ^ uint64(asn)) * fnvPrime
-			}
-		}
-		s.origin = asn
-		switch typ {
-		case segSequence:
-			s.units += n
-		case segSet:
-			s.units++
-			fallthrough
-		case segConfedSet:
-			if n > 1 {
-				s.origin = 0
-			}
+		s.origin = lastAS(seg, wide)
+		if hasZero(seg, wide) {
+			s.faults = FaultASZero
 		}
 		b = rest
+		if typ == segSequence {
+			s.units += n
+			continue
+		}
+		if typ == segSet {
+			s.units++
+		}
+		if n > 1 && typ != segConfedSequence {
+			s.origin = 0
+		}
 	}
-	s.hash = h
 	return s
+}
+
+// lastAS is the last AS number of a segment, which has at least one.
+func lastAS(seg []byte, wide bool) uint32 {
+	if wide {
+		return binary.BigEndian.Uint32(seg[len(seg)-4:])
+	}
+	return uint32(binary.BigEndian.Uint16(seg[len(seg)-2:]))
+}
+
+// hasZero reports whether AS 0 is among the AS numbers of a segment. It looks at eight octets at a time: a lane is zero when
+// taking one from it borrows into its top bit and the bit was not set.
+func hasZero(seg []byte, wide bool) bool {
+	if wide {
+		const ones, tops = 1<<32 | 1, 1<<63 | 1<<31
+		for ; len(seg) >= 8; seg = seg[8:] {
+			if x := binary.BigEndian.Uint64(seg); (x-ones)&^x&tops != 0 {
+				return true
+			}
+		}
+		return len(seg) >= 4 && binary.BigEndian.Uint32(seg) == 0
+	}
+	const ones, tops = 1<<48 | 1<<32 | 1<<16 | 1, 1<<63 | 1<<47 | 1<<31 | 1<<15
+	for ; len(seg) >= 8; seg = seg[8:] {
+		if x := binary.BigEndian.Uint64(seg); (x-ones)&^x&tops != 0 {
+			return true
+		}
+	}
+	for ; len(seg) >= 2; seg = seg[2:] {
+		if binary.BigEndian.Uint16(seg) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Path is the AS path, merged with AS4_PATH where that applies; empty when there is none or it is malformed.
+func (u *Update) Path() Path {
+	if !u.hasPath {
+		return Path{}
+	}
+	p := Path{path: u.asPath(), wide: u.opts.AS4, origin: u.origin}
+	if u.merged {
+		p.as4, p.lead = u.value(slotAS4Path), u.lead
+	}
+	return p
+}
+
+// asPath is the value of AS_PATH; nil when it was not met.
+func (u *Update) asPath() []byte {
+	if u.seen[0]&(1<<attrASPath) == 0 {
+		return nil
+	}
+	return u.value(slotASPath)
 }
 
 // setPath evaluates AS_PATH and AS4_PATH once the whole attribute list has been read: RFC 6793 section 4.2.3 allows them in any order.
 func (u *Update) setPath() {
-	s := scanPath(u.asPath, u.opts.AS4)
-	if s.bad {
+	b, wide := u.asPath(), u.opts.AS4
+	size := 2
+	if wide {
+		size = 4
+	}
+	var s scan
+	if len(b) > 2 && b[0] == segSequence && len(b) == 2+size*int(b[1]) {
+		// What scanPath gives for a path that is one sequence, as nearly all are.
+		s.units, s.origin = int(b[1]), lastAS(b, wide)
+		if hasZero(b[2:], wide) {
+			s.faults = FaultASZero
+		}
+	} else if s = scanPath(b, wide); s.faults&FaultASPath != 0 {
 		u.Faults |= FaultASPath
 		return
 	}
-	if s.zero {
-		u.Faults |= FaultASZero
+	u.Faults |= s.faults
+	u.hasPath, u.origin = true, s.origin
+	// A four-octet neighbour must not send AS4_PATH (RFC 6793 section 3).
+	if u.seen[0]&(1<<attrAS4Path) != 0 && !u.opts.AS4 {
+		u.mergePath(s.units)
 	}
-	u.path = Path{path: u.asPath, wide: u.opts.AS4, origin: s.origin, hash: s.hash}
-	// A four-octet neighbour must not send AS4_PATH (RFC 6793 section 3), and an AGGREGATOR that an old speaker rewrote on the
-	// way tells that the AS4 attributes are stale.
-	if u.as4Path == nil || u.opts.AS4 || u.aggStale {
+}
+
+// mergePath puts AS4_PATH behind the leading units of AS_PATH, which has so many: RFC 6793 section 4.2.3.
+func (u *Update) mergePath(units int) {
+	// An AGGREGATOR that an old speaker rewrote on the way tells that the AS4 attributes are stale.
+	const both = 1<<attrAggregator | 1<<attrAS4Agg
+	stale := u.seen[0]&both == both && u.aggregator() != 0 && u.aggregator() != asTrans
+	if stale || u.Faults&FaultAS4Path != 0 { // its flags are wrong
 		return
 	}
-	t := scanPath(u.as4Path, true)
-	if t.bad || t.zero || len(u.as4Path) == 0 {
+	as4 := u.value(slotAS4Path)
+	t := scanPath(as4, true)
+	if t.faults != 0 || len(as4) == 0 {
 		u.Faults |= FaultAS4Path
 		return
 	}
-	if t.units == 0 || s.units < t.units {
+	if t.units == 0 || units < t.units {
 		return
 	}
-	u.path.as4, u.path.lead = u.as4Path, s.units-t.units
+	u.merged, u.lead = true, units-t.units
 	// The last segment of the AS4_PATH that is not of a confederation gives the origin.
-	b, origin := u.as4Path, uint32(0)
-	for len(b) >= 2 {
+	origin := uint32(0)
+	for b := as4; len(b) >= 2; {
 		typ, n := b[0], int(b[1])
 		seg, rest := segment(b, n, true)
 		switch {
@@ -223,9 +267,5 @@ func (u *Update) setPath() {
 		}
 		b = rest
 	}
-	h := uint64(fnvOffset)
-	for asn := range u.path.All {
-		h = (h ^ uint64(asn)) * fnvPrime
-	}
-	u.path.origin, u.path.hash = origin, h
+	u.origin = origin
 }

@@ -78,26 +78,39 @@ type Update struct {
 	opts Options
 	rib  bool // ParseRIB: a table entry, whose prefix is outside the attributes
 	cut  bool // the message ends before its own length does
+	// cutAttrs: and its attributes do before theirs. Where they are whole, the cut explains no fault in them.
+	cutAttrs bool
 
-	attrs             []byte
-	withdrawn, nlri   []byte
-	reach, unreach    []byte // the prefixes of the MP attributes
-	reachFamily       Family
-	unreachFamily     Family
-	hasUnreach        bool
-	seen              [4]uint64 // attribute types met, one bit each
-	asPath, as4Path   []byte
-	aggregator        uint32 // the AS of AGGREGATOR, 0 without one
-	hasAgg4, aggStale bool
-	path              Path
+	msg           []byte // what spans point into: the message, or the attributes of a table entry
+	attrs         []byte
+	fields        [fields]span // the prefixes of each phase
+	reachFamily   Family       // of a reach field that holds prefixes
+	unreachFamily Family       // with hasUnreach
+	hasUnreach    bool
+	seen          [4]uint64   // attribute types met, one bit each
+	kept          [slots]span // values of the attribute types that have a slot; meaningless for those not in seen
 
-	phase   uint8
-	cur     []byte // what Next has not read of the current phase
-	v6      bool
-	addPath bool
-	kind    bgp.Kind
-	cause   bgp.Cause
+	origin  uint32 // of the path
+	hasPath bool   // the path is well-formed
+	merged  bool   // with AS4_PATH, behind the first lead units of AS_PATH
+	lead    int
+
+	phase      uint8
+	pending    uint8 // the fields to come that hold prefixes, one bit each
+	at, end    int   // what Next has not read of the current phase
+	addPath    bool
+	maxBits    uint8 // 32 or 128
+	kind       bgp.Kind
+	cause      bgp.Cause
+	elemOrigin uint32 // of all elems of the phase: 0 for withdrawals
 }
+
+// span is a stretch of Update.msg. It takes the place of a slice because it is half as long and free of pointers: forgetting the last
+// message would otherwise cost more than reading a short one.
+type span struct{ from, to uint32 }
+
+// some is 1 unless the span is empty.
+func (s span) some() uint32 { return (s.from - s.to) >> 31 }
 
 // Parse reads one whole BGP message (19-octet header included) of type UPDATE; Next then gives its elems. An error is one of the
 // Err values of this package and means that nothing in the message can be used. All that RFC 7606 handles short of that is not an error:
@@ -111,35 +124,43 @@ func (u *Update) Parse(msg []byte, o Options) error {
 	if t != TypeUpdate {
 		return ErrNotUpdate
 	}
-	n := int(binary.BigEndian.Uint16(msg[16:]))
-	switch {
-	case n < headerLen+4:
-		return ErrLength
-	case n < len(msg):
-		u.Faults |= FaultTrailing
-		msg = msg[:n]
-	case n > len(msg):
-		if !o.Truncated {
+	if n := int(binary.BigEndian.Uint16(msg[16:])); n != len(msg) || n < headerLen+4 {
+		switch {
+		case n < headerLen+4:
+			return ErrLength
+		case n < len(msg):
+			u.Faults |= FaultTrailing
+			msg = msg[:n]
+		case !o.Truncated:
 			return ErrShort
+		default:
+			u.cut = true
+			u.Faults |= FaultTruncated
 		}
-		u.cut = true
-		u.Faults |= FaultTruncated
 	}
-	withdrawn, b, ok := u.field(msg[headerLen:])
+	u.msg = msg
+	withdrawn, ok := u.field(headerLen)
 	if !ok {
 		return ErrFields
 	}
-	attrs, b, ok := u.field(b)
+	attrs, ok := u.field(withdrawn.to)
 	if !ok {
 		return ErrFields
 	}
-	u.withdrawn, u.attrs, u.nlri = withdrawn, attrs, b
-	if err := u.readAttrs(); err != nil {
+	u.cutAttrs = u.cut && (attrs.from < withdrawn.to+2 || uint32(binary.BigEndian.Uint16(msg[withdrawn.to:])) > attrs.to-attrs.from)
+	nlri := span{attrs.to, uint32(len(msg))}
+	u.attrs = msg[attrs.from:attrs.to]
+	u.fields[fieldWithdrawn], u.fields[fieldNLRI] = withdrawn, nlri
+	if err := u.readAttrs(int(attrs.from), int(attrs.to)); err != nil {
 		u.reset(o)
 		return err
 	}
-	if len(u.nlri) > 0 || len(u.reach) > 0 {
-		u.requireAttrs()
+	f := &u.fields
+	u.pending = uint8(f[fieldWithdrawn].some()<<fieldWithdrawn | f[fieldUnreach].some()<<fieldUnreach |
+		f[fieldNLRI].some()<<fieldNLRI | f[fieldReach].some()<<fieldReach)
+	const announcing = 1<<fieldNLRI | 1<<fieldReach
+	if u.pending&announcing != 0 {
+		u.requireAttrs(nlri.from < nlri.to)
 	}
 	return nil
 }
@@ -150,8 +171,8 @@ func (u *Update) Parse(msg []byte, o Options) error {
 func (u *Update) ParseRIB(attrs []byte, o Options) {
 	u.reset(o)
 	u.rib = true
-	u.attrs = attrs
-	if u.readAttrs() != nil {
+	u.msg, u.attrs = attrs, attrs
+	if u.readAttrs(0, len(attrs)) != nil {
 		u.Faults |= FaultMPReach
 	}
 	const originAndPath = 1<<attrOrigin | 1<<attrASPath
@@ -166,7 +187,7 @@ func (u *Update) RIBElem(p bgp.Prefix, pathID uint32) bgp.Elem {
 	if u.Faults&treatAsWithdraw&^FaultMissing != 0 {
 		return bgp.Elem{Prefix: p, PathID: pathID, Kind: bgp.Withdraw, Cause: bgp.CauseTreatWithdraw}
 	}
-	e := bgp.Elem{Prefix: p, PathID: pathID, PathHash: u.path.hash, Origin: u.path.origin, Kind: bgp.RIB}
+	e := bgp.Elem{Prefix: p, PathID: pathID, Origin: u.origin, Kind: bgp.RIB}
 	if u.Faults&discard != 0 {
 		e.Cause = bgp.CauseDiscardAttr
 	}
@@ -176,19 +197,16 @@ func (u *Update) RIBElem(p bgp.Prefix, pathID uint32) bgp.Elem {
 // Attrs is the path attributes as received, for a message as for a table entry.
 func (u *Update) Attrs() []byte { return u.attrs }
 
-// Path is the AS path, merged with AS4_PATH where that applies; empty when there is none or it is malformed.
-func (u *Update) Path() Path { return u.path }
-
 // EndOfRIB reports whether the message is the End-of-RIB marker of a family (RFC 4724 section 2), and of which.
 func (u *Update) EndOfRIB() (Family, bool) {
-	if u.rib || u.cut || u.Faults != 0 || len(u.withdrawn)+len(u.nlri) > 0 {
+	if u.rib || u.cut || u.Faults != 0 || u.fields[fieldWithdrawn].some()|u.fields[fieldNLRI].some() != 0 {
 		return Family{}, false
 	}
 	if len(u.attrs) == 0 {
 		return IPv4Unicast, true
 	}
 	const onlyUnreach = 1 << attrMPUnreach
-	if u.hasUnreach && len(u.unreach) == 0 && u.seen == [4]uint64{onlyUnreach} {
+	if u.hasUnreach && u.fields[fieldUnreach].some() == 0 && u.seen == [4]uint64{onlyUnreach} {
 		return u.unreachFamily, true
 	}
 	return Family{}, false
@@ -197,25 +215,24 @@ func (u *Update) EndOfRIB() (Family, bool) {
 // reset forgets the previous message. Field by field: clearing the whole struct costs more than reading a short message.
 func (u *Update) reset(o Options) {
 	u.Faults, u.Unsupported = 0, 0
-	u.opts, u.rib, u.cut = o, false, false
-	u.attrs, u.withdrawn, u.nlri, u.reach, u.unreach = nil, nil, nil, nil, nil
-	u.reachFamily, u.unreachFamily, u.hasUnreach = Family{}, Family{}, false
+	u.opts, u.rib, u.cut, u.cutAttrs = o, false, false, false
+	u.msg, u.attrs = nil, nil
+	u.fields = [fields]span{}
+	u.hasUnreach = false
 	u.seen = [4]uint64{}
-	u.asPath, u.as4Path = nil, nil
-	u.aggregator, u.hasAgg4, u.aggStale = 0, false, false
-	u.path = Path{}
-	u.phase, u.cur = phaseStart, nil
+	u.origin, u.hasPath, u.merged = 0, false, false
+	u.phase, u.pending, u.at, u.end = phaseStart, 0, 0, 0
 }
 
-// field splits off what a two-octet length in front of b says. In a cut message the field ends at the cut at the latest.
-func (u *Update) field(b []byte) (f, rest []byte, ok bool) {
-	if len(b) < 2 {
-		return nil, nil, u.cut
+// field is what the two-octet length at an offset of the message says. In a cut message it ends at the cut at the latest.
+func (u *Update) field(at uint32) (f span, ok bool) {
+	left := uint32(len(u.msg)) - at
+	if left < 2 {
+		return span{at + left, at + left}, u.cut
 	}
-	n := int(binary.BigEndian.Uint16(b))
-	b = b[2:]
-	if n > len(b) {
-		return b, nil, u.cut
+	n := uint32(binary.BigEndian.Uint16(u.msg[at:]))
+	if n > left-2 {
+		return span{at + 2, at + left}, u.cut
 	}
-	return b[:n], b[n:], true
+	return span{at + 2, at + 2 + n}, true
 }

@@ -118,6 +118,8 @@ func TestUpdateErrors(t *testing.T) {
 		{"7606 7.4 med length", good + "8004 03 000000", Options{}, treated, FaultMED},
 		{"7606 7.5 local-pref, external", good + "4005 03 000000", Options{}, discarded, FaultExternalOnly},
 		{"7606 7.5 local-pref, internal", good + "4005 03 000000", Options{IBGP: true}, treated, FaultLocalPref},
+		{"9234 only to customer", good + "c023 04 0000fde8", Options{}, announced, 0},
+		{"9234 only to customer, length", good + "c023 03 00fde8", Options{}, treated, FaultOTC},
 		{"7606 7.6 atomic aggregate", good + "4006 01 00", Options{}, discarded, FaultAtomic},
 		{"7606 7.7 aggregator length", good + "c007 08 0000fde8 c0000201", Options{}, discarded, FaultAggregator},
 		{"7606 7.7 aggregator length, four octets", origin + path4 + nextHop + "c007 06 fde8 c0000201", Options{AS4: true}, discarded, FaultAggregator},
@@ -212,10 +214,10 @@ func TestElemFields(t *testing.T) {
 	if !u.Next(&w) || !u.Next(&a) || u.Next(new(bgp.Elem)) {
 		t.Fatal("not two elems")
 	}
-	if w.PathID != 7 || w.Origin != 0 || w.PathHash != 0 {
+	if w.PathID != 7 || w.Origin != 0 {
 		t.Errorf("withdrawal %+v", w)
 	}
-	if a.PathID != 2 || a.Origin != 65001 || a.PathHash != u.Path().Hash() || a.PathHash == 0 {
+	if a.PathID != 2 || a.Origin != 65001 || a.Origin != u.Path().Origin() {
 		t.Errorf("announcement %+v", a)
 	}
 }

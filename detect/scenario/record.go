@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/mrt"
 )
 
 // The collector's side of every session. The AS number is reserved for documentation (RFC 5398), like the addresses (RFC 5737, RFC 3849).
@@ -18,68 +19,48 @@ var (
 // maxMessage is the longest BGP message (RFC 4271 section 4.1).
 const maxMessage = 4096
 
-// MRT types and subtypes (RFC 6396 section 4).
-const (
-	typeTableDumpV2 = 13
-	typeBGP4MPET    = 17
-	subPeerIndex    = 1
-	subRIBv4        = 2
-	subRIBv6        = 4
-	subMessageAS4   = 4
-	subStateAS4     = 5
-)
-
 var be = binary.BigEndian
 
-// writer appends MRT records to a buffer.
-type writer struct {
-	buf   []byte
-	attrs []byte
-	nlri  []byte
+// recorder is the collector: it appends what it hears to buf, as MRT.
+type recorder struct {
+	buf     []byte
+	err     error // the first record that could not be written
+	msg     []byte
+	attrs   []byte
+	nlri    []byte
+	entries []mrt.TableEntry
 }
 
-// begin writes a record's header and leaves its length open; done fills it in.
-func (w *writer) begin(at bgp.Micros, typ, sub uint16) int {
-	start := len(w.buf)
-	w.buf = be.AppendUint32(w.buf, uint32(at/bgp.Second))
-	w.buf = be.AppendUint16(w.buf, typ)
-	w.buf = be.AppendUint16(w.buf, sub)
-	w.buf = be.AppendUint32(w.buf, 0)
-	if typ == typeBGP4MPET {
-		w.buf = be.AppendUint32(w.buf, uint32(at%bgp.Second))
+// Write implements io.Writer, for tables.
+func (w *recorder) Write(b []byte) (int, error) {
+	w.buf = append(w.buf, b...)
+	return len(b), nil
+}
+
+// keep appends what a function of mrt made of buf.
+func (w *recorder) keep(buf []byte, err error) {
+	w.buf = buf
+	w.fail(err)
+}
+
+func (w *recorder) fail(err error) {
+	if w.err == nil {
+		w.err = err
 	}
-	return start
 }
 
-func (w *writer) done(start int) { be.PutUint32(w.buf[start+8:], uint32(len(w.buf)-start-12)) }
-
-// session writes the two ends of a BGP4MP record (RFC 6396 section 4.4.3).
-func (w *writer) session(p bgp.Peer) {
-	w.buf = be.AppendUint32(w.buf, p.AS)
-	w.buf = be.AppendUint32(w.buf, localAS)
-	w.buf = be.AppendUint16(w.buf, 0) // interface
-	w.buf = be.AppendUint16(w.buf, 1) // IPv4 addresses
-	w.addr4(p.Addr)
-	w.addr4(localAddr)
+func envelope(p bgp.Peer) mrt.Envelope {
+	return mrt.Envelope{PeerAS: p.AS, LocalAS: localAS, PeerAddr: p.Addr, LocalAddr: localAddr}
 }
 
-func (w *writer) addr4(a netip.Addr) {
-	b := a.As4()
-	w.buf = append(w.buf, b[:]...)
+// state records that a session changed state.
+func (w *recorder) state(at bgp.Micros, p bgp.Peer, from, to bgp.State) {
+	w.keep(mrt.AppendStateChange(w.buf, at, envelope(p), from, to))
 }
 
-// state writes a BGP4MP_STATE_CHANGE_AS4 record.
-func (w *writer) state(at bgp.Micros, p bgp.Peer, from, to bgp.State) {
-	start := w.begin(at, typeBGP4MPET, subStateAS4)
-	w.session(p)
-	w.buf = be.AppendUint16(w.buf, uint16(from))
-	w.buf = be.AppendUint16(w.buf, uint16(to))
-	w.done(start)
-}
-
-// update writes one BGP4MP_MESSAGE_AS4 record, with withdrawn or (when path is not empty) announced prefixes of one family.
-// It takes as many of them as fit one message, and returns the rest.
-func (w *writer) update(at bgp.Micros, p bgp.Peer, path []uint32, prefixes []bgp.Prefix) []bgp.Prefix {
+// update records one UPDATE, with withdrawn or (when path is not empty) announced prefixes of one family. It takes as many of them
+// as fit one message, and returns the rest.
+func (w *recorder) update(at bgp.Micros, p bgp.Peer, path []uint32, prefixes []bgp.Prefix) []bgp.Prefix {
 	v6 := prefixes[0].IsV6()
 	w.attrs = w.attrs[:0]
 	if len(path) > 0 {
@@ -95,51 +76,50 @@ func (w *writer) update(at bgp.Micros, p bgp.Peer, path []uint32, prefixes []bgp
 		w.nlri = appendNLRI(w.nlri, prefixes[n])
 		n++
 	}
-	start := w.begin(at, typeBGP4MPET, subMessageAS4)
-	w.session(p)
-	msg := len(w.buf)
+	m := w.msg[:0]
 	for range 16 {
-		w.buf = append(w.buf, 0xff)
+		m = append(m, 0xff)
 	}
-	w.buf = append(w.buf, 0, 0, 2) // length follows; UPDATE
+	m = append(m, 0, 0, 2) // length follows; UPDATE
 	switch {
 	case !v6 && len(path) == 0:
-		w.buf = be.AppendUint16(w.buf, uint16(len(w.nlri)))
-		w.buf = append(w.buf, w.nlri...)
-		w.buf = be.AppendUint16(w.buf, 0)
+		m = be.AppendUint16(m, uint16(len(w.nlri)))
+		m = append(m, w.nlri...)
+		m = be.AppendUint16(m, 0)
 	case !v6:
-		w.buf = be.AppendUint16(w.buf, 0)
-		w.buf = be.AppendUint16(w.buf, uint16(len(w.attrs)))
-		w.buf = append(w.buf, w.attrs...)
-		w.buf = append(w.buf, w.nlri...)
+		m = be.AppendUint16(m, 0)
+		m = be.AppendUint16(m, uint16(len(w.attrs)))
+		m = append(m, w.attrs...)
+		m = append(m, w.nlri...)
 	default: // RFC 4760: MP_REACH_NLRI and MP_UNREACH_NLRI
-		w.buf = be.AppendUint16(w.buf, 0)
-		lens := len(w.buf)
-		w.buf = be.AppendUint16(w.buf, 0)
-		w.buf = append(w.buf, w.attrs...)
+		m = be.AppendUint16(m, 0)
+		lens := len(m)
+		m = be.AppendUint16(m, 0)
+		m = append(m, w.attrs...)
 		if len(path) > 0 {
-			w.buf = append(w.buf, 0x90, 14)
-			w.buf = be.AppendUint16(w.buf, uint16(2+1+1+16+1+len(w.nlri)))
-			w.buf = append(w.buf, 0, 2, 1, 16)
+			m = append(m, 0x90, 14)
+			m = be.AppendUint16(m, uint16(2+1+1+16+1+len(w.nlri)))
+			m = append(m, 0, 2, 1, 16)
 			hop := nextHop6.As16()
-			w.buf = append(w.buf, hop[:]...)
-			w.buf = append(w.buf, 0)
+			m = append(m, hop[:]...)
+			m = append(m, 0)
 		} else {
-			w.buf = append(w.buf, 0x90, 15)
-			w.buf = be.AppendUint16(w.buf, uint16(2+1+len(w.nlri)))
-			w.buf = append(w.buf, 0, 2, 1)
+			m = append(m, 0x90, 15)
+			m = be.AppendUint16(m, uint16(2+1+len(w.nlri)))
+			m = append(m, 0, 2, 1)
 		}
-		w.buf = append(w.buf, w.nlri...)
-		be.PutUint16(w.buf[lens:], uint16(len(w.buf)-lens-2))
+		m = append(m, w.nlri...)
+		be.PutUint16(m[lens:], uint16(len(m)-lens-2))
 	}
-	be.PutUint16(w.buf[msg+16:], uint16(len(w.buf)-msg))
-	w.done(start)
+	be.PutUint16(m[16:], uint16(len(m)))
+	w.msg = m
+	w.keep(mrt.AppendMessage(w.buf, at, envelope(p), m))
 	return prefixes[n:]
 }
 
 // attributes appends ORIGIN, AS_PATH and the next hop. In a table dump the IPv6 next hop stands in an MP_REACH_NLRI that
 // holds nothing else (RFC 6396 section 4.3.4).
-func (w *writer) attributes(p bgp.Peer, path []uint32, v6, inTable bool) {
+func (w *recorder) attributes(p bgp.Peer, path []uint32, v6, inTable bool) {
 	w.attrs = append(w.attrs, 0x40, 1, 1, 0)
 	w.attrs = append(w.attrs, 0x40, 2, byte(2+4*len(path)), 2, byte(len(path)))
 	for _, as := range path {
@@ -162,45 +142,26 @@ func appendNLRI(b []byte, p bgp.Prefix) []byte {
 	return append(b, p.Netip().Addr().AsSlice()[:(n+7)/8]...)
 }
 
-// peerIndex writes the PEER_INDEX_TABLE of a collector (RFC 6396 section 4.3.1).
-func (w *writer) peerIndex(at bgp.Micros, peers []bgp.Peer) {
-	start := w.begin(at, typeTableDumpV2, subPeerIndex)
-	w.addr4(localAddr)                // collector id
-	w.buf = be.AppendUint16(w.buf, 0) // no view name
-	w.buf = be.AppendUint16(w.buf, uint16(len(peers)))
-	for _, p := range peers {
-		w.buf = append(w.buf, 2) // four-byte AS, IPv4 address
-		w.addr4(p.Addr)          // its id
-		w.addr4(p.Addr)
-		w.buf = be.AppendUint32(w.buf, p.AS)
+// table begins a table dump of a collector's peers; nil when it cannot be written.
+func (w *recorder) table(at bgp.Micros, peers []bgp.Peer) *mrt.TableWriter {
+	list := make([]mrt.TablePeer, len(peers))
+	for i, p := range peers {
+		list[i] = mrt.TablePeer{ID: p.Addr, Addr: p.Addr, AS: p.AS}
 	}
-	w.done(start)
+	t, err := mrt.NewTableWriter(w, at, localAddr, "", list)
+	if err != nil {
+		w.fail(err)
+		return nil
+	}
+	return t
 }
 
-// ribEntry is one peer's route in a table dump.
-type ribEntry struct {
-	index uint16 // in the PEER_INDEX_TABLE
-	peer  bgp.Peer
-	path  []uint32
-}
+// rib begins the record of one prefix of a table.
+func (w *recorder) rib() { w.entries, w.attrs = w.entries[:0], w.attrs[:0] }
 
-// rib writes one prefix of a table dump (RFC 6396 section 4.3.2).
-func (w *writer) rib(at bgp.Micros, seq uint32, prefix bgp.Prefix, entries []ribEntry) {
-	sub := uint16(subRIBv4)
-	if prefix.IsV6() {
-		sub = subRIBv6
-	}
-	start := w.begin(at, typeTableDumpV2, sub)
-	w.buf = be.AppendUint32(w.buf, seq)
-	w.buf = appendNLRI(w.buf, prefix)
-	w.buf = be.AppendUint16(w.buf, uint16(len(entries)))
-	for _, e := range entries {
-		w.buf = be.AppendUint16(w.buf, e.index)
-		w.buf = be.AppendUint32(w.buf, uint32(at/bgp.Second))
-		w.attrs = w.attrs[:0]
-		w.attributes(e.peer, e.path, prefix.IsV6(), true)
-		w.buf = be.AppendUint16(w.buf, uint16(len(w.attrs)))
-		w.buf = append(w.buf, w.attrs...)
-	}
-	w.done(start)
+// entry adds the route of a peer to the record begun.
+func (w *recorder) entry(at bgp.Micros, index uint16, p bgp.Peer, path []uint32, v6 bool) {
+	start := len(w.attrs)
+	w.attributes(p, path, v6, true)
+	w.entries = append(w.entries, mrt.TableEntry{Peer: index, Originated: at, Attrs: w.attrs[start:]})
 }

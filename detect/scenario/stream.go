@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"container/heap"
+	"fmt"
 	"io"
 	"slices"
 
@@ -59,23 +60,27 @@ type stream struct {
 	known map[uint32][]int32 // by origin: indexes into paths; look-ups only
 	next  int                // event to begin
 	open  cursors
-	w     writer
+	w     recorder
 	out   []byte // what of w.buf is not yet read
 	full  []uint32
 	batch []bgp.Prefix
 	order int
 }
 
-// Read implements io.Reader; the only error is io.EOF.
+// Read implements io.Reader. An error other than io.EOF says that something in the scenario has no form in MRT, after all before it.
 func (st *stream) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
 	if len(st.out) == 0 {
 		st.w.buf = st.w.buf[:0]
-		for len(st.w.buf) < 64<<10 && st.turn() {
+		for len(st.w.buf) < 64<<10 && st.w.err == nil && st.turn() {
 		}
-		if len(st.w.buf) == 0 {
+		switch {
+		case len(st.w.buf) > 0:
+		case st.w.err != nil:
+			return 0, fmt.Errorf("scenario %s: %w", st.s.Name, st.w.err)
+		default:
 			return 0, io.EOF
 		}
 		st.out = st.w.buf
@@ -214,17 +219,20 @@ func (st *stream) table(e *event) {
 	if len(at) == 0 {
 		return
 	}
-	st.w.peerIndex(e.at, st.names)
-	entries := make([]ribEntry, 0, len(at))
-	for n, r := range e.routes {
+	t := st.w.table(e.at, st.names)
+	if t == nil {
+		return
+	}
+	for _, r := range e.routes {
 		id := st.pathID(e.via, r.origin)
-		entries = entries[:0]
+		prefix := st.s.prefixes[r.prefix]
+		st.w.rib()
 		for _, i := range at {
 			x := &st.peers[i]
 			x.cells[r.prefix] = id
-			entries = append(entries, ribEntry{uint16(i), x.name, slices.Clone(st.asPath(x, id))})
+			st.w.entry(e.at, uint16(i), x.name, st.asPath(x, id), prefix.IsV6())
 		}
-		st.w.rib(e.at, uint32(n), st.s.prefixes[r.prefix], entries)
+		st.w.fail(t.Put(prefix, st.w.entries))
 	}
 }
 

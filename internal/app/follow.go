@@ -69,13 +69,13 @@ func (f *follower) tick(now bgp.Micros) {
 }
 
 // record applies one record at its own time. file is the index of its input.
-func (f *follower) record(rec mrt.Record, dec *mrt.Decoder, in *bgp.Input, file int) {
+func (f *follower) record(rec *mrt.Record, dec *mrt.Decoder, in *bgp.Input, file int) {
 	f.tickTo(rec.Time)
 	f.apply(rec, max(rec.Time, f.now), dec, in, file) // a record whose time went back is applied when it is read
 }
 
 // apply applies one record at an instant that the clock has reached.
-func (f *follower) apply(rec mrt.Record, at bgp.Micros, dec *mrt.Decoder, in *bgp.Input, file int) {
+func (f *follower) apply(rec *mrt.Record, at bgp.Micros, dec *mrt.Decoder, in *bgp.Input, file int) {
 	c := &f.content
 	if err := dec.Decode(rec, c); err != nil {
 		f.bad(in, err)

@@ -21,7 +21,6 @@ var mayImport = map[string][]string{
 	"github.com/goccy/go-yaml":                {"internal/conf", "internal/app", "detect/eval", "entity/*"},
 	"github.com/gaissmai/bart":                {"bgp/visibility", "detect/signal", "entity/*"},
 	"github.com/klauspost/compress":           {"bgp/*", "store/*", "probes/*", "evidence/export", "internal/*"},
-	"github.com/cosnicolaou/pbzip2":           {"bgp/*", "internal/*"},
 	"github.com/prometheus/client_golang":     adapters,
 	"github.com/prometheus/client_model":      adapters,
 	"github.com/rs/zerolog":                   adapters,

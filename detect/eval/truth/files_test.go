@@ -72,7 +72,7 @@ type changing struct {
 	walks int
 }
 
-func (c *changing) Each(each func(string, mrt.Record, *mrt.Content) error) error {
+func (c *changing) Each(each func(string, *mrt.Record, *mrt.Content) error) error {
 	if c.walks++; c.walks == 2 {
 		c.announce(10, peer{n: 0}, 64500, "10.9.9.0/24")
 	}

@@ -102,7 +102,7 @@ type handler interface {
 func (r *record) walk(src Source, h handler) error {
 	res := &r.result
 	res.Updates, res.Cut, res.AddPath, res.From, res.Until = 0, 0, 0, 0, 0
-	return src.Each(func(collector string, rec mrt.Record, c *mrt.Content) error {
+	return src.Each(func(collector string, rec *mrt.Record, c *mrt.Content) error {
 		at := max(int64(rec.Time), res.Until) // a clock that runs back stands still
 		if res.From == 0 {
 			res.From = at

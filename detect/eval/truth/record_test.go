@@ -65,7 +65,7 @@ func (p *paper) idle(at int) {
 	p.update(at, peer{n: 0}, append(bytes.Repeat([]byte{0xff}, 16), 0, 19, 4)) // KEEPALIVE
 }
 
-func (p *paper) Each(each func(string, mrt.Record, *mrt.Content) error) error {
+func (p *paper) Each(each func(string, *mrt.Record, *mrt.Content) error) error {
 	r := mrt.NewReader(bytes.NewReader(p.raw))
 	var (
 		d mrt.Decoder

@@ -11,7 +11,7 @@ import (
 // Source gives the record to derive from. It is walked twice and must give the same both times: records in order of time, each
 // with the collector that wrote it. The record and its content are valid only during the call.
 type Source interface {
-	Each(func(collector string, rec mrt.Record, c *mrt.Content) error) error
+	Each(func(collector string, rec *mrt.Record, c *mrt.Content) error) error
 }
 
 // Files are MRT files of one collector in order of time.
@@ -24,7 +24,7 @@ type Files struct {
 }
 
 // Each walks the files. A file that cannot be opened or decompressed to its end is an error: a truth with a hole in it is none.
-func (f *Files) Each(each func(collector string, rec mrt.Record, c *mrt.Content) error) error {
+func (f *Files) Each(each func(collector string, rec *mrt.Record, c *mrt.Content) error) error {
 	f.Torn, f.Malformed = 0, 0
 	for _, path := range f.Paths {
 		if err := f.file(path, each); err != nil {
@@ -34,7 +34,7 @@ func (f *Files) Each(each func(collector string, rec mrt.Record, c *mrt.Content)
 	return nil
 }
 
-func (f *Files) file(path string, each func(string, mrt.Record, *mrt.Content) error) error {
+func (f *Files) file(path string, each func(string, *mrt.Record, *mrt.Content) error) error {
 	file, err := mrt.Open(path)
 	if err != nil {
 		return err
