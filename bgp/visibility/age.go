@@ -2,6 +2,7 @@ package visibility
 
 import (
 	"math"
+	"slices"
 
 	"github.com/corewatch/corewatch/bgp"
 )
@@ -12,6 +13,8 @@ const horizon = 1 << 14
 // dueQueue says in which minute a record has to be looked at again: a ring of buckets, each in the order of entry.
 type dueQueue struct {
 	buckets [][]cellKey
+	n       int   // entries
+	tidyAt  int   // sweep stale entries out when there are more
 	at      int64 // the last minute processed
 	started bool
 }
@@ -38,7 +41,7 @@ func (q *dueQueue) bytes() int {
 }
 
 // wake queues a record for the first whole minute at or after the instant.
-func (t *Table) wake(rec *record, at bgp.Micros) {
+func (t *matrix) wake(rec *record, at bgp.Micros) {
 	q := &t.due
 	m := int64((at - ms + minute - 1) / minute) // a rounding of the closed forms may only bring us early
 	m = min(max(m, q.at+1), q.at+horizon-1)
@@ -48,10 +51,11 @@ func (t *Table) wake(rec *record, at bgp.Micros) {
 	rec.setMinute(m)
 	b := &q.buckets[m%horizon]
 	*b = append(*b, cellKey{rec.row, rec.peer})
+	q.n++
 }
 
 // schedule queues a record for the next instant at which anything about it may change by the mere passing of time.
-func (t *Table) schedule(rec *record, expected bool, now bgp.Micros) {
+func (t *matrix) schedule(rec *record, expected bool, now bgp.Micros) {
 	next := float64(math.MaxInt64)
 	soon := func(d float64) { next = min(next, d) }
 	observed, carried := t.sums(rec, now)
@@ -91,8 +95,9 @@ func (t *Table) schedule(rec *record, expected bool, now bgp.Micros) {
 // A cell known for at least Config.ExpectAfter is expected while its share is at least Config.ExpectShare; the change is seen at
 // most one minute after the share crosses. A cell withdrawn without pause for Config.Window is forgotten: what is announced
 // after that is learned anew. Rows that are frozen keep what they expect, see Freeze.
-func (t *Table) Tick(now bgp.Micros, changed func(RowID)) {
+func (t *matrix) Tick(now bgp.Micros, changed func(RowID)) {
 	now = t.advance(now)
+	t.tidyQueue()
 	q := &t.due
 	end := int64(now / minute)
 	if end-q.at >= horizon { // after a jump in time no bucket is left in the future
@@ -125,11 +130,36 @@ func (q *dueQueue) take(m int64) []cellKey {
 	b := &q.buckets[m%horizon]
 	entries := *b
 	*b = nil
+	q.n -= len(entries)
 	return entries
 }
 
+// tidyQueue takes out the entries whose records are gone: those of retired rows and dropped sessions would stay until their minute.
+func (t *matrix) tidyQueue() {
+	q := &t.due
+	if q.n <= max(q.tidyAt, 4*t.recs.n, 1<<12) {
+		return
+	}
+	for m := q.at + 1; m < q.at+horizon; m++ {
+		b := &q.buckets[m%horizon]
+		if len(*b) == 0 {
+			continue
+		}
+		q.n -= len(*b)
+		kept := slices.DeleteFunc(*b, func(e cellKey) bool { return t.isDue(e, m) == nil })
+		q.n += len(kept)
+		if len(kept) == 0 {
+			kept = nil
+		} else if cap(kept) > 2*len(kept) {
+			kept = slices.Clone(kept)
+		}
+		*b = kept
+	}
+	q.tidyAt = 2 * q.n // what is left are at most copies of what is due
+}
+
 // isDue is the record of an entry, unless it is gone or an earlier entry took over.
-func (t *Table) isDue(e cellKey, m int64) *record {
+func (t *matrix) isDue(e cellKey, m int64) *record {
 	i := t.recs.find(e.row, e.peer)
 	if i == 0 {
 		return nil
@@ -141,7 +171,7 @@ func (t *Table) isDue(e cellKey, m int64) *record {
 }
 
 // age does what time does to one cell.
-func (t *Table) age(e cellKey, now bgp.Micros, changed func(RowID)) {
+func (t *matrix) age(e cellKey, now bgp.Micros, changed func(RowID)) {
 	i := t.recs.find(e.row, e.peer)
 	if i == 0 {
 		return
@@ -150,10 +180,11 @@ func (t *Table) age(e cellKey, now bgp.Micros, changed func(RowID)) {
 	rec.setMinute(0)
 	t.settle(rec)
 	pe := &t.peers[e.peer]
-	q := t.quad(e.row, pe.word)
+	m, words := t.row(e.row)
+	q := &words[pe.word]
 	was := *q
-	t.quieten(rec, q, pe.bit, now)
-	if t.meta(e.row).frozen == 0 {
+	heard := t.quieten(rec, m, pe, now)
+	if m.frozen == 0 {
 		t.expect(rec, q, pe.bit, now)
 		if t.spent(rec, q.expected&pe.bit != 0, now) {
 			t.dropRecord(i)
@@ -165,23 +196,23 @@ func (t *Table) age(e cellKey, now bgp.Micros, changed func(RowID)) {
 	if rec != nil {
 		t.schedule(rec, q.expected&pe.bit != 0, now)
 	}
-	if *q != was && changed != nil {
+	if (heard || *q != was) && changed != nil {
 		changed(e.row)
 	}
 }
 
-// quieten lets a cell vote again that has been quiet for Config.FlapWindow.
-func (t *Table) quieten(rec *record, q *quad, bit uint64, now bgp.Micros) {
+// quieten lets a cell vote again that has been quiet for Config.FlapWindow; true when it was muted.
+func (t *matrix) quieten(rec *record, m *rowMeta, pe *peer, now bgp.Micros) bool {
 	if rec.flap == 0 || bgp.Micros(clock(now)-last(t.flaps.ring(rec.flap)))*ms < t.cfg.FlapWindow {
-		return
+		return false
 	}
 	t.flaps.release(rec.flap)
 	rec.flap = 0
-	q.muted &^= bit
+	return t.unmute(m, pe)
 }
 
 // expect judges a cell by its share.
-func (t *Table) expect(rec *record, q *quad, bit uint64, now bgp.Micros) {
+func (t *matrix) expect(rec *record, q *word, bit uint64, now bgp.Micros) {
 	if !rec.is(recKnown) {
 		return // away: nothing ages
 	}
@@ -197,7 +228,7 @@ func (t *Table) expect(rec *record, q *quad, bit uint64, now bgp.Micros) {
 }
 
 // spent reports that a record says nothing that its absence does not say.
-func (t *Table) spent(rec *record, expected bool, now bgp.Micros) bool {
+func (t *matrix) spent(rec *record, expected bool, now bgp.Micros) bool {
 	in := now - rec.since
 	switch {
 	case rec.flap != 0:
@@ -216,7 +247,7 @@ func (t *Table) spent(rec *record, expected bool, now bgp.Micros) bool {
 // Freeze adds n to the row's freeze count, which never falls below 0. While it is above 0 time does not change what is expected
 // of the row, so that an outage under observation keeps its baseline. What was held back is judged at the first whole
 // minute after the count returns to 0.
-func (t *Table) Freeze(r RowID, n int) {
+func (t *matrix) Freeze(r RowID, n int) {
 	if !t.has(r) {
 		return
 	}
@@ -226,15 +257,17 @@ func (t *Table) Freeze(r RowID, n int) {
 	if was == 0 || m.frozen != 0 || !t.due.started {
 		return
 	}
-	for p := range t.peers {
+	left := m.recs
+	for p := 0; left > 0 && p < len(t.peers); p++ {
 		if i := t.recs.find(r, PeerID(p)); i != 0 {
 			t.wake(t.recs.at(i), t.now)
+			left--
 		}
 	}
 }
 
 // Frozen is the row's freeze count.
-func (t *Table) Frozen(r RowID) int {
+func (t *matrix) Frozen(r RowID) int {
 	if !t.has(r) {
 		return 0
 	}

@@ -1,21 +1,25 @@
 //go:build unix
 
-package visibility
+package visibility_test
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/visibility"
 )
 
 // benchRows is a table of the size of today's internet, both families together.
 const benchRows = 1_000_000
+
+const day = 24 * 3600 * bgp.Second
 
 // benchPrefixes makes n distinct prefixes that nest about as real tables do: mostly /24, some covering /16 to /23.
 func benchPrefixes(n int) []bgp.Prefix {
@@ -35,16 +39,20 @@ func benchPrefixes(n int) []bgp.Prefix {
 	return out
 }
 
-// benchTable is rows x peers, all announced from a RIB; about one AS in four has several sessions, as at the big collectors.
-func benchTable(tb testing.TB, prefixes []bgp.Prefix, peers int) *Table {
-	t := New(Config{})
+// benchPeer names session i; about one AS in four has several sessions, as at the big collectors.
+func benchPeer(i int) bgp.Peer {
+	as := uint32(1000 + i)
+	if i%4 == 3 {
+		as = uint32(1000 + i - 3)
+	}
+	return bgp.Peer{Collector: "c", AS: as, Addr: netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})}
+}
+
+// benchTable is rows x peers, all announced from a RIB.
+func benchTable(tb testing.TB, prefixes []bgp.Prefix, peers int) *visibility.Table {
+	t := visibility.New(visibility.Config{})
 	for i := range peers {
-		as := uint32(1000 + i)
-		if i%4 == 3 {
-			as = uint32(1000 + i - 3)
-		}
-		p := bgp.Peer{Collector: "c", AS: as, Addr: netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})}
-		if _, err := t.Peer(p, start-7*day); err != nil {
+		if _, err := t.Peer(benchPeer(i), feedStart-7*day); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -53,8 +61,9 @@ func benchTable(tb testing.TB, prefixes []bgp.Prefix, peers int) *Table {
 		if err != nil {
 			tb.Fatal(err)
 		}
+		origin := update{row: uint32(r)}.origin()
 		for i := range peers {
-			t.Seed(r, PeerID(i), uint32(r)%80_000, start)
+			t.Seed(r, visibility.PeerID(i), origin, feedStart)
 		}
 	}
 	return t
@@ -76,67 +85,239 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkUpdates measures updates with a Vote after each withdrawal and each return, and the bytes a cell costs after an hour of churn.
-func BenchmarkUpdates(b *testing.B) {
-	prefixes := benchPrefixes(benchRows)
-	for _, peers := range []int{40, 400} {
-		before := heap()
-		t := benchTable(b, prefixes, peers)
-		perHour := 500_000 * peers / 40 // RIS measured 12,500 updates an hour and full-feed peer
-		churn := syntheticChurn(perHour, benchRows, peers)
-		at := start
-		apply := func(n int) (sum int) {
-			step := hour / bgp.Micros(len(churn))
-			for i := range n {
-				u := &churn[i%len(churn)]
-				at += step
-				if i%4096 == 0 {
-					t.Tick(at, nil)
-				}
-				var c Change
-				if u.withdraw {
-					c = t.Withdraw(u.row, u.peer, at)
-				} else {
-					c = t.Announce(u.row, u.peer, uint32(u.row)%80_000, at)
-				}
-				if c.VoteMayChange() {
-					sum += t.Vote(u.row).Withdrawn
-				}
-			}
-			return sum
-		}
-		apply(len(churn))
-		used := heap() - before - uint64(cap(churn))*8
+// BenchmarkTable gives a table of a million prefixes an hour of churn (feed_test.go), with a vote after every change that may
+// move one. It reports the updates of the whole hour per CPU second, the bytes a cell costs at its end, a vote, and the loss of a session:
+// what the call takes, and what the rows pay for it when they are next looked at.
+func BenchmarkTable(b *testing.B) {
+	events, roles, prefixes := realHour(b)
+	table := benchPrefixes(benchRows)
+	for _, peers := range []int{40, 400, 1000} {
 		b.Run(fmt.Sprintf("peers=%d", peers), func(b *testing.B) {
-			b.ReportMetric(float64(used)/float64(benchRows*peers), "B/cell")
-			b.ReportMetric(float64(t.Stats().Records), "records")
-			begin := cpu(b)
-			apply(b.N)
-			b.ReportMetric(float64(b.N)/(cpu(b)-begin).Seconds()/1e6, "Mupdates/cpu-s")
-		})
-		b.Run(fmt.Sprintf("vote/peers=%d", peers), func(b *testing.B) {
-			sum := 0
-			begin := cpu(b)
-			for i := range b.N {
-				sum += t.Vote(churn[i%len(churn)].row).Expected
+			for b.Loop() { // once: it takes longer than any -benchtime
+				benchHour(b, newFeed(events, roles, prefixes, benchRows, peers), table, peers)
 			}
-			b.ReportMetric(float64(cpu(b)-begin)/float64(b.N), "cpu-ns/op")
-			if sum == 0 {
-				b.Fatal("nothing is expected")
-			}
-		})
-		b.Run(fmt.Sprintf("flush/peers=%d", peers), func(b *testing.B) {
-			begin := cpu(b)
-			i := 0
-			for b.Loop() {
-				p := PeerID(i % peers)
-				i++
-				t.Announce(0, p, 1, at)
-				t.FlushPeer(p, at)
-			}
-			b.ReportMetric(float64(cpu(b)-begin)/1e6/float64(b.N), "cpu-ms/op")
+			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+func benchHour(b *testing.B, f feed, table []bgp.Prefix, peers int) {
+	b.Logf("feed: %d updates, seed %d, SHA-256 %s", f.n, feedSeed, f.digest)
+	before := heap() - f.bytes()
+	t := benchTable(b, table, peers)
+	at := feedStart
+	hour := func() (sum int) {
+		for _, l := range f.seconds {
+			at += bgp.Second
+			sum += apply(t, l, at)
+		}
+		return sum
+	}
+	begin := cpu(b)
+	if hour() == 0 {
+		b.Fatal("no withdrawal was counted")
+	}
+	b.ReportMetric(float64(f.n)/(cpu(b)-begin).Seconds()/1e6, "Mupdates/cpu-s")
+	b.ReportMetric(float64(heap()-before-f.bytes())/float64(benchRows*peers), "B/cell")
+	b.ReportMetric(float64(t.Stats().Records), "records")
+
+	sum, n := 0, 0
+	begin = cpu(b)
+	for _, l := range f.seconds {
+		for i := range l {
+			if i%16 == 0 {
+				sum += t.Vote(visibility.RowID(l[i].row)).Expected
+				n++
+			}
+		}
+	}
+	b.ReportMetric(float64(cpu(b)-begin)/float64(n), "vote-cpu-ns")
+	if sum == 0 {
+		b.Fatal("nothing is expected")
+	}
+
+	// The worst case: every update changes the state of a cell drawn at random, and needs a vote.
+	rng := rand.New(rand.NewPCG(3, 3))
+	cells := make([]update, 1<<19)
+	for i := range cells {
+		cells[i] = update{row: rng.Uint32N(benchRows), peer: uint16(rng.IntN(peers))}
+	}
+	begin = cpu(b)
+	for _, kind := range []uint8{gone, usual} {
+		at += bgp.Second
+		for i := range cells {
+			cells[i].kind = kind
+		}
+		sum += apply(t, cells, at)
+	}
+	b.ReportMetric(2*float64(len(cells))/(cpu(b)-begin).Seconds()/1e6, "Mrandom/cpu-s")
+
+	const flushes = 20
+	begin = cpu(b)
+	for i := range flushes {
+		t.FlushPeer(visibility.PeerID(i), at)
+	}
+	b.ReportMetric(float64(cpu(b)-begin)/1e6/flushes, "flush-cpu-ms")
+	rows := t.Rows()
+	all := func() time.Duration {
+		begin := cpu(b)
+		for r := range rows {
+			sum += t.Vote(visibility.RowID(r)).Expected
+		}
+		return cpu(b) - begin
+	}
+	first := all()
+	b.ReportMetric(float64(first-all())/1e6/flushes, "flush-later-cpu-ms")
+}
+
+// ops are the updates of one second as Apply takes them.
+func ops(dst []visibility.Op, l []update, at bgp.Micros) []visibility.Op {
+	for _, u := range l {
+		op := visibility.Op{At: at, Row: visibility.RowID(u.row), Peer: visibility.PeerID(u.peer), Origin: u.origin(), Kind: bgp.Announce}
+		if u.kind == gone {
+			op.Kind = bgp.Withdraw
+		}
+		dst = append(dst, op)
+	}
+	return dst
+}
+
+// BenchmarkShards gives the hour to a Table and to Shards with two workers, second by second and in turn, so that what else the
+// machine does slows both. In every other second the workers run at the same time, and it reports how many times faster Shards was by
+// the clock; that says something only where two processors are free. In the seconds between they run one after the other, and it
+// reports the processor time that two processors would have waited for: all of it but the shorter worker's.
+func BenchmarkShards(b *testing.B) {
+	const peers = 400
+	events, roles, prefixes := realHour(b)
+	table := benchPrefixes(benchRows)
+	for b.Loop() { // once: it takes longer than any -benchtime
+		f := newFeed(events, roles, prefixes, benchRows, peers)
+		b.Logf("feed: %d updates, seed %d, SHA-256 %s", f.n, feedSeed, f.digest)
+		t := benchTable(b, table, peers)
+		sh := benchShards(b, table, peers)
+		var spared time.Duration
+		atOnce := func(n int, part func(int)) {
+			var wg sync.WaitGroup
+			for i := 1; i < n; i++ {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					part(i)
+				}()
+			}
+			part(0)
+			wg.Wait()
+		}
+		oneByOne := func(_ int, part func(int)) {
+			begin := cpu(b)
+			part(0)
+			middle := cpu(b)
+			part(1)
+			spared += min(middle-begin, cpu(b)-middle)
+		}
+		var batch []visibility.Op
+		var wall, used [2]time.Duration
+		var sums [2]int
+		at := feedStart
+		for second, l := range f.seconds {
+			at += bgp.Second
+			batch = ops(batch[:0], l, at)
+			clock := second%2 == 0
+			if clock {
+				sh.Parallel(2, atOnce)
+			} else {
+				sh.Parallel(2, oneByOne)
+			}
+			begin, beginCPU := time.Now(), cpu(b)
+			sums[0] += apply(t, l, at)
+			middle, middleCPU := time.Now(), cpu(b)
+			sh.Tick(at, nil)
+			sh.Apply(batch, func(_ int, _ visibility.Change, v visibility.Vote) { sums[1] += v.Withdrawn })
+			if clock {
+				wall[0] += middle.Sub(begin)
+				wall[1] += time.Since(middle)
+			} else {
+				used[0] += middleCPU - beginCPU
+				used[1] += cpu(b) - middleCPU
+			}
+		}
+		if sums[0] != sums[1] || sums[0] == 0 {
+			b.Fatalf("the votes add up to %d and %d", sums[0], sums[1])
+		}
+		b.ReportMetric(wall[0].Seconds()/wall[1].Seconds(), "times-faster-clock")
+		b.ReportMetric(used[0].Seconds()/(used[1]-spared).Seconds(), "times-faster-cpu")
+		b.ReportMetric(used[1].Seconds()/used[0].Seconds(), "times-the-cpu")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+func benchShards(tb testing.TB, prefixes []bgp.Prefix, peers int) *visibility.Shards {
+	t := visibility.NewShards(visibility.Config{})
+	for i := range peers {
+		if _, err := t.Peer(benchPeer(i), feedStart-7*day); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	var batch []visibility.Op
+	for _, p := range prefixes {
+		r, err := t.Intern(p)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		origin := update{row: uint32(r)}.origin()
+		for i := range peers {
+			batch = append(batch, visibility.Op{At: feedStart, Row: r, Peer: visibility.PeerID(i), Origin: origin, Kind: bgp.RIB})
+		}
+		if len(batch) > 1<<14 {
+			t.Apply(batch, nil)
+			batch = batch[:0]
+		}
+	}
+	t.Apply(batch, nil)
+	return t
+}
+
+// BenchmarkPaths watches every row of a table of 100,000 prefixes x 400 sessions. As in the full table of RouteViews jinx of 2014 (493,784
+// prefixes, 46,640 origins, 70,289 paths), a session knows one path to half of the origins and two to the others; sessions share
+// the end of a path. It reports what a cell costs in all, and noting a path.
+func BenchmarkPaths(b *testing.B) {
+	const rows, peers, origins = 100_000, 400, 9445
+	for b.Loop() { // once: it takes longer than any -benchtime
+		before := heap()
+		t := benchTable(b, benchPrefixes(rows), peers)
+		var path [5]uint32
+		fill := func(r, p uint32) []uint32 {
+			origin := r % origins
+			variant := r / origins & origin & 1
+			path = [5]uint32{1000 + p, 10 + (p*7+origin*3+variant)%15, 100 + (origin+variant*50)%300, 1000 + origin%2500, 100_000 + origin}
+			return path[:]
+		}
+		begin := cpu(b)
+		for r := range uint32(rows) {
+			t.Watch(visibility.RowID(r), true)
+			for p := range uint32(peers) {
+				t.SetPath(visibility.RowID(r), visibility.PeerID(p), fill(r, p))
+			}
+		}
+		b.ReportMetric(float64(cpu(b)-begin)/(rows*peers), "new-cpu-ns")
+		begin = cpu(b)
+		same := 0
+		for r := range uint32(rows) {
+			for p := range uint32(peers) {
+				if t.SetPath(visibility.RowID(r), visibility.PeerID(p), fill(r, p)) {
+					same++
+				}
+			}
+		}
+		if same != rows*peers {
+			b.Fatalf("%d paths of %d are the same", same, rows*peers)
+		}
+		b.ReportMetric(float64(cpu(b)-begin)/(rows*peers), "same-cpu-ns")
+		b.ReportMetric(float64(heap()-before)/(rows*peers), "B/cell")
+		b.ReportMetric(float64(t.Stats().Hops)/(rows*peers), "hops/cell")
+		runtime.KeepAlive(t)
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 // BenchmarkIntern measures a million new rows, units and parents included.
@@ -144,7 +325,7 @@ func BenchmarkIntern(b *testing.B) {
 	prefixes := benchPrefixes(benchRows)
 	begin := cpu(b)
 	for b.Loop() {
-		t := New(Config{OnUnits: func(RowID, uint32, uint32) {}})
+		t := visibility.New(visibility.Config{OnUnits: func(visibility.RowID, uint32, uint32) {}})
 		for _, p := range prefixes {
 			if _, err := t.Intern(p); err != nil {
 				b.Fatal(err)

@@ -33,7 +33,7 @@ func (m *mask) anyOf(x uint64) uint64 {
 
 const noPeer = maxPeers // PeerID of a free column
 
-func (t *Table) grownWords() {
+func (t *matrix) grownWords() {
 	for len(t.masks) < t.words {
 		t.masks = append(t.masks, mask{})
 		for range 64 {
@@ -42,22 +42,8 @@ func (t *Table) grownWords() {
 	}
 }
 
-// addWord lays every row out anew with one more word.
-func (t *Table) addWord() {
-	old := t.words
-	t.words++
-	t.grownWords()
-	for _, c := range t.chunks {
-		quads := make([]quad, chunkRows*t.words)
-		for pair := range chunkRows / 2 {
-			copy(quads[pair*2*t.words:], c.quads[pair*2*old:(pair+1)*2*old])
-		}
-		c.quads = quads
-	}
-}
-
 // freeRun finds n free neighbouring columns in one word.
-func (t *Table) freeRun(n int) int {
+func (t *matrix) freeRun(n int) int {
 	for w := range t.words {
 		run := 0
 		for b := range 64 {
@@ -75,13 +61,18 @@ func (t *Table) freeRun(n int) int {
 	return (t.words - 1) * 64
 }
 
-func (t *Table) addColumn(id PeerID) {
+func (t *matrix) addColumn(id PeerID) {
 	as := t.peers[id].name.AS
 	gi, ok := t.byAS[as]
 	if !ok {
 		gi = int32(len(t.groups))
+		if n := len(t.emptied); n > 0 {
+			gi = t.emptied[n-1]
+			t.emptied = t.emptied[:n-1]
+		} else {
+			t.groups = append(t.groups, group{})
+		}
 		t.byAS[as] = gi
-		t.groups = append(t.groups, group{})
 	}
 	g := &t.groups[gi]
 	t.peers[id].group = gi
@@ -110,13 +101,37 @@ func (t *Table) addColumn(id PeerID) {
 	t.regroup()
 }
 
-func (t *Table) setColumn(id PeerID, col int) {
+func (t *matrix) setColumn(id PeerID, col int) {
 	t.columns[col] = id
-	t.peers[id].word, t.peers[id].bit = col/64, 1<<(col%64)
+	t.peers[id].word, t.peers[id].bit = int32(col/64), 1<<(col%64)
+}
+
+// removeColumn frees the column of a session, all of whose cells are clear. The last column of its AS takes its place.
+func (t *matrix) removeColumn(p PeerID) {
+	pe := &t.peers[p]
+	g := &t.groups[pe.group]
+	col := int(pe.word)*64 + bits.TrailingZeros64(pe.bit)
+	k := &t.masks[pe.word]
+	for _, f := range []*uint64{&k.voting, &k.full, &k.presume, &k.seeded} {
+		*f &^= pe.bit
+	}
+	t.columns[col] = noPeer
+	n := len(g.peers)
+	if last := g.start + n - 1; !g.wide && col != last {
+		t.moveColumns(last, col, 1)
+	}
+	g.peers = slices.DeleteFunc(g.peers, func(q PeerID) bool { return q == p })
+	if n == 1 {
+		delete(t.byAS, pe.name.AS)
+		t.wide = slices.DeleteFunc(t.wide, func(gi int32) bool { return gi == pe.group })
+		*g = group{}
+		t.emptied = append(t.emptied, pe.group)
+	}
+	t.regroup()
 }
 
 // moveColumns moves n neighbouring columns, in every plane of every row, to free ones.
-func (t *Table) moveColumns(from, to, n int) {
+func (t *matrix) moveColumns(from, to, n int) {
 	fw, fb, tw, tb := from/64, from%64, to/64, to%64
 	ones := uint64(1)<<n - 1
 	move := func(src, dst *uint64) {
@@ -124,15 +139,22 @@ func (t *Table) moveColumns(from, to, n int) {
 		*src &^= ones << fb
 		*dst |= x << tb
 	}
-	for _, c := range t.chunks {
-		for r := range chunkRows {
-			i := r>>1*2*t.words + r&1
-			src, dst := &c.quads[i+2*fw], &c.quads[i+2*tw]
-			move(&src.known, &dst.known)
-			move(&src.announced, &dst.announced)
-			move(&src.expected, &dst.expected)
-			move(&src.muted, &dst.muted)
+	for r := range RowID(t.n) {
+		_, q := t.row(r)
+		src, dst := &q[fw], &q[tw]
+		move(&src.known, &dst.known)
+		move(&src.announced, &dst.announced)
+		move(&src.expected, &dst.expected)
+	}
+	for i := range t.extras {
+		x := &t.extras[i]
+		if x.muted == nil || len(x.muted) <= fw || x.muted[fw]>>fb&ones == 0 {
+			continue
 		}
+		for len(x.muted) <= tw {
+			x.muted = append(x.muted, 0)
+		}
+		move(&x.muted[fw], &x.muted[tw])
 	}
 	src, dst := &t.masks[fw], &t.masks[tw]
 	move(&src.voting, &dst.voting)
@@ -149,13 +171,13 @@ func (t *Table) moveColumns(from, to, n int) {
 }
 
 // regroup rebuilds the masks that hold the shape of the groups.
-func (t *Table) regroup() {
+func (t *matrix) regroup() {
 	for w := range t.masks {
 		t.masks[w].top, t.masks[w].rest = 0, 0
 	}
 	for i := range t.groups {
 		g := &t.groups[i]
-		if g.wide {
+		if g.wide || len(g.peers) == 0 {
 			continue
 		}
 		n := len(g.peers)

@@ -8,8 +8,8 @@ import (
 
 // Errors of Intern and Peer. Nothing changed in the table when one of them is returned; Stats counts each kind.
 var (
-	ErrRows   = errors.New("visibility: row limit reached; raise Config.MaxRows or retire rows")
-	ErrPeers  = errors.New("visibility: peer limit reached; raise Config.MaxPeers")
+	ErrRows   = errors.New("visibility: row limit reached; raise Config.MaxRows or release rows")
+	ErrPeers  = errors.New("visibility: peer limit reached; raise Config.MaxPeers or drop peers")
 	ErrFamily = errors.New("visibility: prefix is invalid or of the other address family; keep one table per family")
 )
 
@@ -18,6 +18,7 @@ const (
 	maxRows    = 1<<24 - 2 // a hash slot keeps 24 bits of row and 8 bits of tag
 	maxPeers   = 1<<16 - 1 // PeerID
 	maxRecords = 1<<31 - 2
+	maxHops    = 1 << 30
 	maxFlaps   = 62
 )
 
@@ -26,9 +27,10 @@ type Config struct {
 	// V6 chooses the address family of the table: false is IPv4 with units of /24, true is IPv6 with units of /48.
 	V6 bool
 
-	MaxRows    int // rows ever interned; default 4,000,000, at most 16,777,214
+	MaxRows    int // rows that are not released; default 4,000,000, at most 16,777,214
 	MaxPeers   int // sessions; default 4096, at most 65,535
 	MaxRecords int // cells with a sparse record, 32 bytes each; default 64,000,000
+	MaxHops    int `json:"-"` // hops of AS paths of watched rows, 20 bytes each, see SetPath; they decide nothing; default 16,000,000, at most 1,073,741,824
 
 	ExpectShare float64    // share of observed time a cell must have been announced to be expected; default 0.75
 	ExpectAfter bgp.Micros // observed time below which the share is not judged; default 1 h
@@ -67,6 +69,7 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxRows, 4_000_000, maxRows)
 	or(&c.MaxPeers, 4096, maxPeers)
 	or(&c.MaxRecords, 64_000_000, maxRecords)
+	or(&c.MaxHops, 16_000_000, maxHops)
 	or(&c.ExpectShare, 0.75, 1)
 	or(&c.Window, 7*day, 14*day)
 	or(&c.ExpectAfter, hour, c.Window)

@@ -48,7 +48,7 @@ func last(ring []uint32) uint32 {
 func clock(at bgp.Micros) uint32 { return uint32(at / ms) }
 
 // rememberTransition moves a record's only known transition into a ring, before since is overwritten.
-func (t *Table) rememberTransition(rec *record) {
+func (t *matrix) rememberTransition(rec *record) {
 	if rec.flap == 0 {
 		rec.flap = t.flaps.get()
 		push(t.flaps.ring(rec.flap), clock(rec.since))
@@ -56,7 +56,7 @@ func (t *Table) rememberTransition(rec *record) {
 }
 
 // transition notes a change between announced and withdrawn, before the record takes it; true when the cell is to be muted.
-func (t *Table) transition(rec *record, at bgp.Micros) bool {
+func (t *matrix) transition(rec *record, at bgp.Micros) bool {
 	window := uint32(t.cfg.FlapWindow / ms)
 	if rec.flap == 0 {
 		if !rec.is(recMoved) || at-rec.since > t.cfg.FlapWindow {

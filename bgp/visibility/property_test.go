@@ -80,11 +80,19 @@ func (w *world) do(format string, args ...any) { w.log = append(w.log, fmt.Sprin
 func (w *world) addPeer(as uint32, since bgp.Micros) {
 	n := len(w.ref.peers)
 	name := bgp.Peer{Collector: "c", AS: as, Addr: netip.AddrFrom4([4]byte{192, 0, byte(n >> 8), byte(n)})}
-	id, err := w.tab.Peer(name, since)
-	if err != nil || int(id) != n {
-		w.t.Fatalf("Peer = %d, %v; want %d", id, err, n)
+	for i, pe := range w.ref.peers { // the address of a dropped one serves again
+		if pe.dropped {
+			name.Addr = netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})
+		}
 	}
-	w.ref.peers = append(w.ref.peers, &refPeer{as: as, voting: true, up: []refSpan{{from: since, open: true}}})
+	id, err := w.tab.Peer(name, since)
+	if err != nil || int(id) > n || int(id) < n && !w.ref.peers[id].dropped {
+		w.t.Fatalf("Peer = %d, %v; have %d", id, err, n)
+	}
+	if int(id) == n {
+		w.ref.peers = append(w.ref.peers, nil)
+	}
+	w.ref.peers[id] = &refPeer{as: as, voting: true, up: []refSpan{{from: since, open: true}}}
 }
 
 func (w *world) addRow() {
@@ -102,7 +110,10 @@ func (w *world) addRow() {
 		w.t.Fatal(err)
 	}
 	if int(id) == len(w.ref.rows) {
-		w.ref.rows = append(w.ref.rows, &refRow{prefix: p, live: true, cells: map[PeerID]*refCell{}})
+		w.ref.rows = append(w.ref.rows, &refRow{released: true})
+	}
+	if w.ref.rows[id].released {
+		w.ref.rows[id] = &refRow{prefix: p, live: true, cells: map[PeerID]*refCell{}}
 	}
 	if w.ref.rows[id].prefix != p || w.tab.Prefix(id) != p {
 		w.t.Fatalf("row %d is %s and %s", id, w.tab.Prefix(id), p)
@@ -131,6 +142,9 @@ func (w *world) check() {
 			continue
 		}
 		for p := range w.ref.peers {
+			if got, want := w.tab.Path(r, PeerID(p)), w.ref.rows[r].paths[PeerID(p)]; !slices.Equal(got, want) || (got == nil) != (want == nil) {
+				w.fail("Path(%d,%d) = %v, want %v", r, p, got, want)
+			}
 			c := w.ref.cell(r, PeerID(p))
 			got := w.tab.Cell(r, PeerID(p))
 			if got.State != c.state || got.Expected != c.expected || got.Muted != c.muted ||
@@ -149,6 +163,12 @@ func (w *world) checkUnits() {
 	want := w.ref.units(w.universe, w.unit)
 	for r := range w.ref.rows {
 		r := RowID(r)
+		if w.ref.rows[r].released {
+			if w.tab.OwnUnits(r) != 0 || w.units[r] != 0 || w.tab.Prefix(r).Valid() || !w.tab.Retired(r) {
+				w.fail("the released row %d has %d units", r, w.tab.OwnUnits(r))
+			}
+			continue
+		}
 		if got := w.tab.OwnUnits(r); got != want[r] || w.units[r] != got {
 			w.fail("OwnUnits(%d = %s) = %d, by callback %d, want %d", r, w.tab.Prefix(r), got, w.units[r], want[r])
 		}
@@ -161,7 +181,16 @@ func (w *world) checkUnits() {
 
 func (w *world) checkCounters() {
 	w.t.Helper()
+	if s := w.tab.Stats(); s.Hops != w.ref.tails() {
+		w.fail("%d hops kept, want %d", s.Hops, w.ref.tails())
+	}
 	for p := range w.ref.peers {
+		if w.ref.peers[p].dropped {
+			if w.tab.Counters(PeerID(p)) != (Counters{}) || w.tab.PeerName(PeerID(p)) != (bgp.Peer{}) {
+				w.fail("the dropped session %d has counters", p)
+			}
+			continue
+		}
 		known, announced := 0, 0
 		for r := range w.ref.rows {
 			switch w.ref.cell(RowID(r), PeerID(p)).state {
@@ -190,6 +219,44 @@ func (w *world) checkCounters() {
 	}
 }
 
+// checkSnapshot compares what a snapshot would hold with the reference.
+func (w *world) checkSnapshot() {
+	w.t.Helper()
+	live := 0
+	for _, row := range w.ref.rows {
+		if row.live {
+			live++
+		}
+	}
+	order := slices.Collect(w.tab.InOrder())
+	if len(order) != live || !slices.IsSortedFunc(order, func(a, b RowID) int { return w.tab.Prefix(a).Compare(w.tab.Prefix(b)) }) {
+		w.fail("in order: %v, of %d live rows", order, live)
+	}
+	for _, r := range order {
+		n := 0
+		for x := range w.tab.Announced(r) {
+			n++
+			c := w.ref.cell(r, x.Peer)
+			path := w.ref.rows[r].paths[x.Peer]
+			if c.state != Announced || x.Origin != c.origin || x.Since != w.tab.Cell(r, x.Peer).Since || !slices.Equal(x.Path, path) {
+				w.fail("row %d is announced as %+v, want %+v, path %v", r, x, *c, path)
+			}
+		}
+		if n != announcedCells(w.ref.rows[r]) {
+			w.fail("row %d has %d routes, want %d", r, n, announcedCells(w.ref.rows[r]))
+		}
+	}
+}
+
+func announcedCells(row *refRow) (n int) {
+	for _, c := range row.cells {
+		if c.state == Announced {
+			n++
+		}
+	}
+	return n
+}
+
 // step does one random operation and reports whether rows came or went.
 func (w *world) step(ases int, hot *[2]int) (structural bool) {
 	rng := w.rng
@@ -213,7 +280,14 @@ func (w *world) step(ases int, hot *[2]int) (structural bool) {
 		at += bgp.Micros(rng.IntN(40)) * bgp.Second
 	}
 	origin := []uint32{0, 64500, 64501, 64502, 64500, 64500, 64500}[rng.IntN(7)]
-	switch op := rng.IntN(100); {
+	if w.ref.rows[r].released || w.ref.peers[p].dropped {
+		w.ref.at(at)
+		if c := w.tab.Announce(r, p, 1, at) | w.tab.Withdraw(r, p, at) | w.tab.Seed(r, p, 1, at); c != Ignored || w.tab.Cell(r, p) != (CellState{}) {
+			w.fail("row %d of session %d is gone, and changed: %b", r, p, c)
+		}
+		return false
+	}
+	switch op := rng.IntN(112); {
 	case op < 32:
 		w.do("%d announce %d %d %d", at, r, p, origin)
 		was := !w.ref.rows[r].live
@@ -266,13 +340,42 @@ func (w *world) step(ases int, hot *[2]int) (structural bool) {
 		}
 		w.ref.retire(r)
 		return true
-	case op < 79 && len(w.ref.rows) < 50:
+	case op < 79 && w.tab.Stats().Rows < 50:
 		w.addRow()
 		return true
-	case op < 80 && len(w.ref.peers) < 3*ases:
+	case op < 80 && w.tab.Stats().Peers < 3*ases:
 		as := 1 + uint32(rng.IntN(ases))
 		w.do("peer of AS%d", as)
 		w.addPeer(as, at-bgp.Micros(rng.IntN(3))*day)
+	case op >= 110:
+		if got, want := w.tab.Release(r), w.ref.release(r); got != want {
+			w.fail("Release(%d) = %v, want %v", r, got, want)
+		}
+		w.do("release %d", r)
+		return true
+	case op >= 109:
+		if rng.IntN(3) == 0 && w.tab.Stats().Peers > ases {
+			w.do("drop %d", p)
+			w.tab.DropPeer(p)
+			w.ref.drop(p)
+		}
+	case op >= 107:
+		on := rng.IntN(4) > 0
+		w.do("watch %d %v", r, on)
+		w.tab.Watch(r, on)
+		w.ref.watch(r, on)
+		if w.tab.Watched(r) != on {
+			w.fail("Watched(%d) = %v", r, !on)
+		}
+	case op >= 100:
+		path := make([]uint32, rng.IntN(4))
+		for i := range path {
+			path[i] = uint32(rng.IntN(3))
+		}
+		w.do("path %d %d %v", r, p, path)
+		if got, want := w.tab.SetPath(r, p, path), w.ref.setPath(r, p, path); got != want {
+			w.fail("SetPath(%d, %d, %v) = %v, want %v", r, p, path, got, want)
+		}
 	case op >= 80:
 		at = (w.ref.now/minute + 1) * minute
 		switch rng.IntN(20) {
@@ -332,6 +435,7 @@ func TestAgainstReference(t *testing.T) {
 					}
 					if i%64 == 0 {
 						w.checkCounters()
+						w.checkSnapshot()
 					}
 				}
 			}
@@ -359,31 +463,4 @@ func TestWideAS(t *testing.T) {
 		w.check()
 	}
 	w.checkCounters()
-}
-
-// update is one step of synthetic churn: most announcements repeat what is known, a tenth of all updates are withdrawals, and
-// what was withdrawn comes back.
-type update struct {
-	row      RowID
-	peer     PeerID
-	withdraw bool
-}
-
-func syntheticChurn(n, rows, peers int) []update {
-	rng := rand.New(rand.NewPCG(2, 2))
-	out := make([]update, 0, n)
-	for len(out) < n {
-		row := RowID(rng.IntN(rows))
-		if rng.IntN(5) > 0 { // four fifths of real churn is a few percent of the prefixes
-			row = RowID(rng.IntN(rows / 40))
-		}
-		p := PeerID(rng.IntN(peers))
-		switch rng.IntN(8) {
-		case 0:
-			out = append(out, update{row, p, true}, update{row, p, false})
-		default:
-			out = append(out, update{row, p, false})
-		}
-	}
-	return out
 }

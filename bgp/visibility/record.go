@@ -121,38 +121,49 @@ func (s *records) remove(i uint32) {
 	s.n--
 }
 
-// each visits the records in the order of their slabs.
-func (s *records) each(f func(*record)) {
+// each visits the records in the order of their slabs; f may remove the one it is given.
+func (s *records) each(f func(uint32, *record)) {
 	for i := uint32(1); i < s.next; i++ {
 		if rec := s.at(i); rec.row != ^RowID(0) {
-			f(rec)
+			f(i, rec)
 		}
 	}
 }
 
 // record finds or makes the record of a cell; nil when Config.MaxRecords forbids it.
-func (t *Table) record(r RowID, p PeerID) (rec *record, made bool) {
-	if i := t.recs.find(r, p); i != 0 {
+func (t *matrix) record(r RowID, p PeerID) (rec *record, made bool) {
+	m := t.meta(r)
+	if i := t.recordOf(m, r, p); i != 0 {
 		rec = t.recs.at(i)
 		t.settle(rec)
 		return rec, false
 	}
 	if t.recs.n >= t.cfg.MaxRecords {
-		t.stats.RecordsRejected++
+		t.recordsRejected++
 		return nil, false
 	}
 	rec = t.recs.at(t.recs.add(r, p))
 	rec.gen = t.peers[p].gen
+	m.recs++
 	return rec, true
 }
 
-func (t *Table) dropRecord(i uint32) {
+// recordOf finds the record of a cell, or 0.
+func (t *matrix) recordOf(m *rowMeta, r RowID, p PeerID) uint32 {
+	if m.recs == 0 {
+		return 0
+	}
+	return t.recs.find(r, p)
+}
+
+func (t *matrix) dropRecord(i uint32) {
+	t.meta(t.recs.at(i).row).recs--
 	t.flaps.release(t.recs.at(i).flap)
 	t.recs.remove(i)
 }
 
 // settle ends the record's present state at the flush that ended it, if the session was flushed since.
-func (t *Table) settle(rec *record) {
+func (t *matrix) settle(rec *record) {
 	pe := &t.peers[rec.peer]
 	if rec.gen == pe.gen {
 		return

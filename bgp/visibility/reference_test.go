@@ -1,6 +1,7 @@
 package visibility
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -19,15 +20,19 @@ type reference struct {
 }
 
 type refRow struct {
-	prefix bgp.Prefix
-	live   bool
-	born   bgp.Micros // second of the first thing heard since it is live, 0 before
-	frozen int
-	origin uint32
-	cells  map[PeerID]*refCell
+	released bool
+	watched  bool
+	paths    map[PeerID][]uint32
+	prefix   bgp.Prefix
+	live     bool
+	born     bgp.Micros // second of the first thing heard since it is live, 0 before
+	frozen   int
+	origin   uint32
+	cells    map[PeerID]*refCell
 }
 
 type refPeer struct {
+	dropped                       bool
 	as                            uint32
 	voting, full, presume, seeded bool
 	up                            []refSpan // when it was up; the last may be open
@@ -252,6 +257,58 @@ func (f *reference) retire(r RowID) {
 	}
 	row.live, row.born = false, 0
 	row.cells = map[PeerID]*refCell{}
+	clear(row.paths)
+}
+
+// release forgets a retired row altogether.
+func (f *reference) release(r RowID) bool {
+	row := f.rows[r]
+	if row.live || row.released || row.frozen > 0 {
+		return false
+	}
+	f.rows[r] = &refRow{released: true, cells: map[PeerID]*refCell{}}
+	return true
+}
+
+// drop forgets a session altogether.
+func (f *reference) drop(p PeerID) {
+	f.peers[p] = &refPeer{dropped: true}
+	for r, row := range f.rows {
+		delete(row.cells, p)
+		delete(row.paths, p)
+		f.elect(RowID(r))
+	}
+}
+
+// setPath reports whether the cell had that path already.
+func (f *reference) setPath(r RowID, p PeerID, path []uint32) bool {
+	row := f.rows[r]
+	if !row.watched {
+		return false
+	}
+	old, had := row.paths[p]
+	row.paths[p] = path
+	return had && slices.Equal(old, path)
+}
+
+func (f *reference) watch(r RowID, on bool) {
+	row := f.rows[r]
+	if on != row.watched {
+		row.watched, row.paths = on, map[PeerID][]uint32{}
+	}
+}
+
+// tails is how many different paths, and paths without some first AS, the watched rows hold.
+func (f *reference) tails() int {
+	all := map[string]bool{}
+	for _, row := range f.rows {
+		for _, path := range row.paths {
+			for i := range path {
+				all[fmt.Sprint(path[i:])] = true
+			}
+		}
+	}
+	return len(all)
 }
 
 // tick judges every cell, once a minute.
@@ -345,6 +402,9 @@ func (f *reference) count(r RowID, withMuted bool) (v Vote) {
 	type as struct{ expected, withdrawn, holds, announced, muted, total bool }
 	ases := map[uint32]*as{}
 	for p, pe := range f.peers {
+		if pe.dropped {
+			continue
+		}
 		a := ases[pe.as]
 		if a == nil {
 			a = &as{}

@@ -15,7 +15,7 @@ import (
 const ms = bgp.Second / 1000
 
 // sums are the record's observed and carried time in ms within the window, at a time not before its last change.
-func (t *Table) sums(rec *record, at bgp.Micros) (observed, carried float64) {
+func (t *matrix) sums(rec *record, at bgp.Micros) (observed, carried float64) {
 	w := float64(t.cfg.Window / ms)
 	observed, carried = float64(rec.observed), float64(rec.carried)
 	if !rec.is(recKnown) {
@@ -33,13 +33,13 @@ func (t *Table) sums(rec *record, at bgp.Micros) (observed, carried float64) {
 }
 
 // fold closes the sums at a change.
-func (t *Table) fold(rec *record, at bgp.Micros) {
+func (t *matrix) fold(rec *record, at bgp.Micros) {
 	o, c := t.sums(rec, at)
 	rec.observed, rec.carried = uint32(math.Round(o)), uint32(math.Round(c))
 }
 
 // risesAt is how long after its last change an announced record's share reaches s; +Inf for never.
-func (t *Table) risesAt(rec *record, s float64) float64 {
+func (t *matrix) risesAt(rec *record, s float64) float64 {
 	w, o, c := float64(t.cfg.Window/ms), float64(rec.observed), float64(rec.carried)
 	if c >= s*o {
 		return 0
@@ -55,7 +55,7 @@ func (t *Table) risesAt(rec *record, s float64) float64 {
 }
 
 // fallsAt is how long after its last change a withdrawn record's share falls to s.
-func (t *Table) fallsAt(rec *record, s float64) float64 {
+func (t *matrix) fallsAt(rec *record, s float64) float64 {
 	w, o, c := float64(t.cfg.Window/ms), float64(rec.observed), float64(rec.carried)
 	if c <= s*o {
 		return 0

@@ -9,62 +9,36 @@ package visibility
 
 import "github.com/corewatch/corewatch/bgp"
 
-// RowID numbers the prefixes of a Table densely from 0 in the order of Intern. It is never reused.
+// RowID numbers the prefixes of a Table densely from 0 in the order of Intern. An id is given to another prefix only after Release.
 type RowID uint32
 
-// PeerID numbers the sessions of a Table densely from 0 in the order of their first Peer call. It is never reused.
+// PeerID numbers the sessions of a Table densely from 0 in the order of their first Peer call. An id is given to another session
+// only after DropPeer.
 type PeerID uint16
 
 // Table is the visibility of one address family.
 //
-// It is not safe for concurrent use, reading included: Origin and Vote may be called only by the goroutine that also writes, or
-// under the same lock. It starts no goroutine and reads no clock: time comes in as a parameter and never goes back; an earlier
-// time is taken as the latest seen. The same calls in the same order give the same answers. A RowID or PeerID the table did
-// not hand out is ignored, and reads as unknown.
+// It is not safe for concurrent use, reading included: a reader brings the row it looks at up to date, so Origin, Vote and the
+// others may be called only by the goroutine that also writes, or under the same lock. It starts no goroutine and reads no clock: time
+// comes in as a parameter and never goes back; an earlier time is taken as the latest seen, and an update that is ignored still
+// tells the time. The same calls in the same order give the same answers. A RowID or PeerID the table did not hand out, or that was
+// given back, is ignored and reads as unknown.
 type Table struct {
-	cfg  Config
-	unit uint8 // prefix length of one unit: 24 or 48
-	now  bgp.Micros
-
-	learning bool
-
-	chunks []*chunk
-	rows   int
-	words  int // bitset words per row and plane
-	index  []uint32
-
-	root     uint32
-	branches []*[chunkRows]node
-	nbranch  uint32
-	freed    uint32 // chain of free branches through kid[0]
-	path     []uint32
-
-	peers   []peer
-	byPeer  map[bgp.Peer]PeerID // look-ups only, never iterated
-	byAS    map[uint32]int32    // look-ups only, never iterated
-	groups  []group
-	columns []PeerID // column -> peer
-	masks   []mask   // one per word
-	wide    []int32  // groups with more than 64 sessions
-
-	recs  records
-	flaps flaps
-	due   dueQueue
-	moas  []moas
-	spare []uint32 // free entries of moas, plus one
-
-	origins []uint32 // scratch of elect
-	cells   []cellOrigin
-
-	stats Stats
+	directory
+	matrix
 }
 
 // Stats counts what the table refused and what it holds beside the bit planes.
 type Stats struct {
-	Rows, Retired, Peers int
+	Rows, Retired, Peers int    // Rows are the live and the retired; released rows and dropped peers are not counted
 	Records              int    // cells with a sparse record
 	Flapping             int    // cells with more than one transition in Config.FlapWindow being watched
 	MultiOrigin          int    // rows whose announced cells disagree on the origin
+	Watched              int    // rows whose paths are kept
+	Hops                 int    // distinct tails of the AS paths kept
+	Due                  int    // entries of the queue of cells that time may change
+	TrieNodes            int    // rows and forks in the tree of prefixes
+	PathsRejected        uint64 // paths not kept because of Config.MaxHops
 	RowsRejected         uint64 // ErrRows
 	PeersRejected        uint64 // ErrPeers
 	FamilyRejected       uint64 // ErrFamily
@@ -75,53 +49,74 @@ type Stats struct {
 // New makes an empty table.
 func New(cfg Config) *Table {
 	cfg = cfg.withDefaults()
-	t := &Table{
-		cfg:    cfg,
-		unit:   24,
-		now:    -1,
-		words:  1,
-		index:  make([]uint32, 1024),
-		byPeer: make(map[bgp.Peer]PeerID),
-		byAS:   make(map[uint32]int32),
-	}
-	if cfg.V6 {
-		t.unit = 48
-	}
-	t.grownWords()
-	t.recs.init()
-	t.flaps.stride = cfg.FlapTransitions + 2
+	t := &Table{}
+	t.directory.init(&cfg)
+	t.matrix.init(cfg)
 	return t
 }
 
-// Now is the latest time the table has been told.
-func (t *Table) Now() bgp.Micros { return max(t.now, 0) }
-
-// lastTime is the last instant the due queue can express, in the year 2990; later times count as it.
-const lastTime = (1<<29 - 1 - horizon) * minute
-
-func (t *Table) advance(at bgp.Micros) bgp.Micros {
-	if at = min(max(at, 0), lastTime); at > t.now {
-		t.now = at
-		t.due.start(at)
+// Intern finds or makes the row of a prefix. A new row is live: it takes its units from its parent. A retired row is returned
+// as it is; only an announcement revives it.
+func (t *Table) Intern(p bgp.Prefix) (RowID, error) {
+	r, made, err := t.enter(p)
+	if made {
+		t.addRow(r)
+		t.setLive(r, true)
 	}
-	return t.now
+	return r, err
 }
 
-// Stats reports the counters of the whole table. It visits every chunk, so it is for a metrics scrape, not for every update.
+// Announce applies an announcement. A cell first heard of this way is expected only once Tick finds that it lasts, unless its
+// session was presumed to carry the row, and the row has been known for Config.ExpectAfter or SetLearning is on: then the announcement is a change
+// of path, most likely the first sign of a loss, and not a new route.
+func (t *Table) Announce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
+	c := t.applyAnnounce(r, p, origin, at)
+	if c&Revived != 0 {
+		t.revive(r)
+	}
+	return c
+}
+
+// Seed applies an entry of a table dump: the session had the route, for how long is not known. A cell without a history of at
+// least Config.ExpectAfter is expected at once. From then on silence of this session no longer means that it carries a row
+// it never mentioned: see SetPresume.
+func (t *Table) Seed(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
+	c := t.applySeed(r, p, origin, at)
+	if c&Revived != 0 {
+		t.revive(r)
+	}
+	return c
+}
+
+// Withdraw applies a withdrawal. A session withdraws only what it had: when it is the first thing heard about the cell, the cell
+// counts as carried since the session came up, unless the session is known to withdraw what it has not got.
+func (t *Table) Withdraw(r RowID, p PeerID, at bgp.Micros) Change { return t.applyWithdraw(r, p, at) }
+
+// Retire takes a row out: its units return to its parent, its cells are forgotten, Vote gives zeros and iteration skips it. It
+// reports false, and does nothing, for a row that is retired already, that a peer announces, or that is frozen.
+// The next announcement of the prefix revives the row, unless it was released before.
+func (t *Table) Retire(r RowID) bool {
+	if !t.has(r) || !t.retire(r) {
+		return false
+	}
+	t.descend(r)
+	t.setLive(r, false)
+	return true
+}
+
+// Release forgets a retired row and its prefix, so that its id is given to another prefix that Intern meets later. The caller must
+// hold the id nowhere. It reports false, and does nothing, for a row that is not retired, or frozen.
+func (t *Table) Release(r RowID) bool {
+	if !t.has(r) || !t.release(r) {
+		return false
+	}
+	t.remove(r)
+	return true
+}
+
+// Stats reports the counters of the whole table. It is for a metrics scrape, not for every update.
 func (t *Table) Stats() Stats {
-	s := t.stats
-	s.Rows, s.Peers = t.rows, len(t.peers)
-	s.Records = t.recs.n
-	s.Flapping = t.flaps.n
-	s.MultiOrigin = len(t.moas) - len(t.spare)
-	perRow := 32*t.words + 16 + 12 + 4
-	if t.cfg.V6 {
-		perRow += 12
-	}
-	s.Bytes = len(t.chunks)*chunkRows*perRow + 4*len(t.index) + len(t.branches)*chunkRows*16 +
-		t.recs.bytes() + 4*cap(t.flaps.times) + t.due.bytes() + cap(t.moas)*32
-	for i := range t.moas {
-		s.Bytes += 8 * cap(t.moas[i].cells)
-	}
+	s := t.matrix.stats()
+	t.directory.stats(&s)
 	return s
 }

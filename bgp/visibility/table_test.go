@@ -3,7 +3,9 @@ package visibility
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -65,6 +67,36 @@ func TestLimitsAreErrors(t *testing.T) {
 	}
 }
 
+// TestPathBound: a path that does not fit leaves nothing behind, and what shares its end still fits.
+func TestPathBound(t *testing.T) {
+	tab := New(Config{MaxHops: 3})
+	r, p, q := mustRow(t, tab, "192.0.2.0/24"), mustPeer(t, tab, 1, start), mustPeer(t, tab, 2, start)
+	if tab.SetPath(r, p, []uint32{1}) || tab.Path(r, p) != nil || tab.Stats().Hops != 0 {
+		t.Error("a path of a row that is not watched is kept")
+	}
+	tab.Watch(r, true)
+	tab.SetPath(r, p, []uint32{1, 2, 3})
+	tab.SetPath(r, q, []uint32{4, 5, 2, 3})
+	if s := tab.Stats(); tab.Path(r, q) != nil || s.PathsRejected != 1 || s.Hops != 3 {
+		t.Errorf("beyond the bound: %v, %+v", tab.Path(r, q), s)
+	}
+	tab.SetPath(r, q, []uint32{2, 3})
+	if got := tab.Path(r, q); !slices.Equal(got, []uint32{2, 3}) {
+		t.Errorf("the end of a known path: %v", got)
+	}
+	if tab.SetPath(r, q, nil) || !tab.SetPath(r, q, nil) || tab.Path(r, q) == nil || len(tab.Path(r, q)) != 0 {
+		t.Errorf("the empty path: %v", tab.Path(r, q))
+	}
+	tab.Withdraw(r, p, start)
+	if !tab.SetPath(r, p, []uint32{1, 2, 3}) {
+		t.Error("a withdrawal forgets the path")
+	}
+	tab.Watch(r, false)
+	if s := tab.Stats(); s.Hops != 0 || s.Watched != 0 || tab.Path(r, p) != nil {
+		t.Errorf("not watched any more: %+v", s)
+	}
+}
+
 // TestForeignIDs calls everything with ids the table never gave out.
 func TestForeignIDs(t *testing.T) {
 	tab := New(Config{})
@@ -75,10 +107,14 @@ func TestForeignIDs(t *testing.T) {
 		}
 		_, hasParent := tab.Parent(r)
 		if tab.Vote(r) != (Vote{}) || tab.Cell(r, p) != (CellState{}) || tab.Prefix(r).Valid() || tab.OwnUnits(r) != 0 || hasParent ||
-			tab.Retire(r) || !tab.Retired(r) || tab.Origin(r) != 0 || tab.OriginNow(r, nil) != nil || tab.Frozen(r) != 0 {
+			tab.Retire(r) || tab.Release(r) || !tab.Retired(r) || tab.Watched(r) || tab.SetPath(r, p, []uint32{1}) || tab.Path(r, p) != nil || tab.Origin(r) != 0 || tab.OriginNow(r, nil) != nil || tab.Frozen(r) != 0 {
 			t.Errorf("row %d reads as something", r)
 		}
 		tab.Freeze(r, 1)
+		tab.Watch(r, true)
+		for range tab.Announced(r) {
+			t.Errorf("row %d has routes", r)
+		}
 	}
 	for _, q := range []PeerID{1, math.MaxUint16} {
 		if c := tab.Announce(known, q, 1, start) | tab.Withdraw(known, q, start) | tab.Seed(known, q, 1, start); c != Ignored {
@@ -86,6 +122,8 @@ func TestForeignIDs(t *testing.T) {
 		}
 		tab.SetVoting(q, true)
 		tab.FlushPeer(q, start)
+		tab.ForgetWithdrawn(q, start)
+		tab.DropPeer(q)
 		for range tab.RowsOf(q) {
 			t.Errorf("peer %d has rows", q)
 		}
@@ -274,13 +312,14 @@ func TestReproducible(t *testing.T) {
 		}
 		var votes []Vote
 		at := start
-		for _, u := range syntheticChurn(20_000, 30*40, 30) {
-			r := u.row % 30
+		rng := rand.New(rand.NewPCG(2, 2))
+		for range 20_000 {
+			r, p := RowID(rng.IntN(30)), PeerID(rng.IntN(30))
 			at += bgp.Second
-			if u.withdraw {
-				tab.Withdraw(r, u.peer, at)
+			if rng.IntN(8) == 0 {
+				tab.Withdraw(r, p, at)
 			} else {
-				tab.Announce(r, u.peer, uint32(r), at)
+				tab.Announce(r, p, uint32(r), at)
 			}
 			tab.Tick(at, func(r RowID) { votes = append(votes, tab.Vote(r)) })
 			votes = append(votes, tab.Vote(r))

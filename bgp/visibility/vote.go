@@ -28,7 +28,7 @@ type said struct {
 	total     uint64
 }
 
-func (m *mask) read(q *quad) said {
+func (m *mask) read(q *word) said {
 	silent := m.full & m.presume &^ q.known
 	presumed := silent & (q.expected | ^m.seeded)
 	expected := (q.known&q.expected | presumed) & m.voting
@@ -42,67 +42,75 @@ func (m *mask) read(q *quad) said {
 }
 
 // Vote counts the networks' votes on a row; zeros for a retired or unknown row.
-func (t *Table) Vote(r RowID) Vote {
-	if !t.has(r) || t.meta(r).dead {
+func (t *matrix) Vote(r RowID) Vote {
+	if int(r) >= t.n {
 		return Vote{}
 	}
-	quads := t.quads(r)
+	row, q := t.row(r)
+	if row.dead {
+		return Vote{}
+	}
 	var v Vote
-	muted := len(t.wide) > 0
+	var flapping []uint64
+	if row.muted {
+		flapping = t.extraOf(row).muted
+	}
 	for w := range t.masks {
-		q, m := &quads[2*w], &t.masks[w]
-		s := m.read(q)
+		m := &t.masks[w]
+		s := m.read(&q[w])
 		voters := m.anyOf(s.expected)
 		v.Expected += pop(voters)
-		if q.muted&s.expected != 0 {
-			muted = true
-			left := m.anyOf(s.expected &^ q.muted)
+		muted := uint64(0)
+		if w < len(flapping) {
+			muted = flapping[w]
+		}
+		if muted&s.expected != 0 {
+			left := m.anyOf(s.expected &^ muted)
 			v.Expected -= pop(voters &^ left)
 			v.Muted += pop(voters &^ left)
 		}
 		if s.withdrawn != 0 {
-			v.Withdrawn += pop(m.anyOf(s.withdrawn&^q.muted) &^ m.anyOf(s.holds&^q.muted))
+			v.Withdrawn += pop(m.anyOf(s.withdrawn&^muted) &^ m.anyOf(s.holds&^muted))
 		}
 		v.Announced += pop(m.anyOf(s.announced))
 		v.ExpectedTotal += pop(m.anyOf(s.total))
 	}
 	for _, g := range t.wide {
-		t.voteWide(quads, g, &v, false)
+		t.voteWide(q, g, &v, flapping)
 	}
-	if muted && 2*v.Muted > v.Expected+v.Muted {
-		t.voteUnstable(quads, &v)
+	if flapping != nil && 2*v.Muted > v.Expected+v.Muted {
+		t.voteUnstable(q, &v)
 	}
 	return v
 }
 
 // voteUnstable counts again with the muted cells.
-func (t *Table) voteUnstable(quads []quad, v *Vote) {
+func (t *matrix) voteUnstable(q []word, v *Vote) {
 	muted := v.Muted
 	*v = Vote{Unstable: true}
 	for w := range t.masks {
 		m := &t.masks[w]
-		s := m.read(&quads[2*w])
+		s := m.read(&q[w])
 		v.Expected += pop(m.anyOf(s.expected))
 		v.Withdrawn += pop(m.anyOf(s.withdrawn) &^ m.anyOf(s.holds))
 		v.Announced += pop(m.anyOf(s.announced))
 		v.ExpectedTotal += pop(m.anyOf(s.total))
 	}
 	for _, g := range t.wide {
-		t.voteWide(quads, g, v, true)
+		t.voteWide(q, g, v, nil)
 	}
 	v.Muted = muted
 }
 
 // voteWide adds the vote of an AS with more than 64 sessions.
-func (t *Table) voteWide(quads []quad, gi int32, v *Vote, withMuted bool) {
+func (t *matrix) voteWide(words []word, gi int32, v *Vote, muted []uint64) {
 	var all, expected, withdrawn, holds, announced, total bool
 	for _, p := range t.groups[gi].peers {
 		pe := &t.peers[p]
-		q := &quads[2*pe.word]
-		s := t.masks[pe.word].read(q)
+		s := t.masks[pe.word].read(&words[pe.word])
 		heard := pe.bit
-		if !withMuted {
-			heard &^= q.muted
+		if int(pe.word) < len(muted) {
+			heard &^= muted[pe.word]
 		}
 		all = all || s.expected&pe.bit != 0
 		expected = expected || s.expected&heard != 0
@@ -157,32 +165,39 @@ type CellState struct {
 }
 
 // Cell reads one cell.
-func (t *Table) Cell(r RowID, p PeerID) CellState {
-	if !t.has(r) || int(p) >= len(t.peers) {
+func (t *matrix) Cell(r RowID, p PeerID) CellState {
+	if !t.has(r) || !t.hasPeer(p) {
 		return CellState{}
 	}
 	pe := &t.peers[p]
-	q, m := t.quad(r, pe.word), &t.masks[pe.word]
+	row, words := t.row(r)
+	q, m := &words[pe.word], &t.masks[pe.word]
 	is := func(x uint64) bool { return x&pe.bit != 0 }
 	c := CellState{
 		Expected: is(q.expected),
-		Presumed: !t.meta(r).dead && is(m.full&m.presume&^q.known&(q.expected|^m.seeded)),
+		Presumed: !row.dead && is(m.full&m.presume&^q.known&(q.expected|^m.seeded)),
 		Voting:   is(m.voting),
-		Muted:    is(q.muted),
+		Muted:    t.isMuted(row, pe),
 	}
 	switch {
 	case is(q.announced):
 		c.State = Announced
-		c.Origin = t.originOf(r, p)
+		c.Origin = t.originOf(row, p)
 	case is(q.known):
 		c.State = Withdrawn
 	default:
 		return c
 	}
-	if i := t.recs.find(r, p); i != 0 {
-		if rec := t.recs.at(i); rec.gen == pe.gen && rec.is(recKnown) {
-			c.Since = rec.since
+	c.Since = t.sinceOf(row, r, p)
+	return c
+}
+
+// sinceOf is when the state of a known cell began, or 0.
+func (t *matrix) sinceOf(m *rowMeta, r RowID, p PeerID) bgp.Micros {
+	if i := t.recordOf(m, r, p); i != 0 {
+		if rec := t.recs.at(i); rec.gen == t.peers[p].gen && rec.is(recKnown) {
+			return rec.since
 		}
 	}
-	return c
+	return 0
 }

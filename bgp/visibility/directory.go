@@ -1,0 +1,217 @@
+package visibility
+
+import (
+	"encoding/binary"
+
+	"github.com/corewatch/corewatch/bgp"
+)
+
+const (
+	chunkBits = 12
+	chunkRows = 1 << chunkBits
+	chunkMask = chunkRows - 1
+)
+
+// directory knows which prefix has which row, and how the prefixes lie in each other (units.go). It knows nothing of sessions.
+type directory struct {
+	v6      bool
+	unit    uint8 // prefix length of one unit: 24 or 48
+	maxRows int
+	onUnits func(row RowID, old, new uint32)
+
+	keys  []*keys
+	rows  int
+	free  []RowID // released
+	index []uint32
+
+	root     uint32
+	branches []*[chunkRows]node
+	nbranch  uint32
+	freed    uint32 // chain of free branches through kid[0]
+	path     []uint32
+
+	rowsRejected, familyRejected uint64
+}
+
+// keys holds what is known of the prefixes of chunkRows rows. Rows never move when the table grows.
+type keys struct {
+	nodes [chunkRows]node
+	v4    []uint32
+	v6    [][2]uint64
+}
+
+func (d *directory) init(cfg *Config) {
+	d.v6, d.unit, d.maxRows, d.onUnits = cfg.V6, 24, cfg.MaxRows, cfg.OnUnits
+	if cfg.V6 {
+		d.unit = 48
+	}
+	d.index = make([]uint32, 1024)
+}
+
+func (d *directory) bytes() int {
+	perRow := 16 + 4
+	if d.v6 {
+		perRow += 12
+	}
+	return len(d.keys)*chunkRows*perRow + 4*len(d.index) + len(d.branches)*chunkRows*16 + 4*cap(d.free)
+}
+
+func (d *directory) stats(s *Stats) {
+	s.Rows, s.TrieNodes = d.rows-len(d.free), d.trieNodes()
+	s.RowsRejected, s.FamilyRejected = d.rowsRejected, d.familyRejected
+	s.Bytes += d.bytes()
+}
+
+// trieNodes is how many nodes hang in the trie.
+func (d *directory) trieNodes() int {
+	n := d.rows - len(d.free) + int(d.nbranch)
+	for ref := d.freed; ref != 0; ref = d.node(ref).kid[0] {
+		n--
+	}
+	return n
+}
+
+// revive makes a retired row live again.
+func (d *directory) revive(r RowID) {
+	d.descend(r)
+	d.setLive(r, true)
+}
+
+func (d *directory) listed(r RowID) bool {
+	return int(r) < d.rows && !d.keys[r>>chunkBits].nodes[r&chunkMask].free
+}
+
+// Rows is one more than the highest RowID given out so far, whether its row is live, retired or released.
+func (d *directory) Rows() int { return d.rows }
+
+// Prefix is the row's prefix, or the invalid zero value for an unknown row.
+func (d *directory) Prefix(r RowID) bgp.Prefix {
+	if !d.listed(r) {
+		return bgp.Prefix{}
+	}
+	return d.prefix(r)
+}
+
+func (d *directory) prefix(r RowID) bgp.Prefix {
+	c, i := d.keys[r>>chunkBits], r&chunkMask
+	if c.v6 != nil {
+		return bgp.PrefixFrom6(c.v6[i][0], c.v6[i][1], c.nodes[i].bits)
+	}
+	return bgp.PrefixFrom4(c.v4[i], c.nodes[i].bits)
+}
+
+// Row finds the row of a prefix; false when it has none. A retired row is found, a released one is not.
+func (d *directory) Row(p bgp.Prefix) (RowID, bool) {
+	h := p.Hash()
+	tag := uint32(h>>56) << 24
+	size := uint64(len(d.index) - 1)
+	for i := h & size; ; i = (i + 1) & size {
+		e := d.index[i]
+		if e == 0 {
+			return 0, false
+		}
+		if e&^0xffffff == tag {
+			if r := RowID(e&0xffffff - 1); d.prefix(r) == p {
+				return r, true
+			}
+		}
+	}
+}
+
+// enter finds or makes the row of a prefix. A new one is not yet live, and its ancestors are in d.path.
+func (d *directory) enter(p bgp.Prefix) (r RowID, made bool, err error) {
+	if !p.Valid() || p.IsV6() != d.v6 {
+		d.familyRejected++
+		return 0, false, ErrFamily
+	}
+	if r, ok := d.Row(p); ok {
+		return r, false, nil
+	}
+	if n := len(d.free); n > 0 {
+		r = d.free[n-1]
+		d.free = d.free[:n-1]
+	} else {
+		if d.rows >= d.maxRows {
+			d.rowsRejected++
+			return 0, false, ErrRows
+		}
+		if (d.rows+1)*4 > len(d.index)*3 {
+			d.rehash()
+		}
+		r = RowID(d.rows)
+		if int(r)>>chunkBits == len(d.keys) {
+			d.keys = append(d.keys, d.newKeys())
+		}
+		d.rows++
+	}
+	hi, lo := halves(p)
+	c, i := d.keys[r>>chunkBits], r&chunkMask
+	if c.v6 != nil {
+		c.v6[i] = [2]uint64{hi, lo}
+	} else {
+		c.v4[i] = uint32(hi >> 32)
+	}
+	c.nodes[i] = node{bits: uint8(p.Len())}
+	d.place(p.Hash(), r)
+	d.insert(r, hi, lo, uint8(p.Len()))
+	return r, true, nil
+}
+
+func (d *directory) newKeys() *keys {
+	c := &keys{}
+	if d.v6 {
+		c.v6 = make([][2]uint64, chunkRows)
+	} else {
+		c.v4 = make([]uint32, chunkRows)
+	}
+	return c
+}
+
+func (d *directory) place(h uint64, r RowID) {
+	size := uint64(len(d.index) - 1)
+	i := h & size
+	for d.index[i] != 0 {
+		i = (i + 1) & size
+	}
+	d.index[i] = uint32(h>>56)<<24 | uint32(r) + 1
+}
+
+func (d *directory) rehash() {
+	d.index = make([]uint32, 2*len(d.index))
+	for r := range RowID(d.rows) {
+		if d.listed(r) {
+			d.place(d.prefix(r).Hash(), r)
+		}
+	}
+}
+
+// remove forgets a row that is not live; its id may be given out again.
+func (d *directory) remove(r RowID) {
+	size := uint64(len(d.index) - 1)
+	hole := d.prefix(r).Hash() & size
+	for d.index[hole]&0xffffff != uint32(r)+1 {
+		hole = (hole + 1) & size
+	}
+	for j := (hole + 1) & size; d.index[j] != 0; j = (j + 1) & size {
+		home := d.prefix(RowID(d.index[j]&0xffffff-1)).Hash() & size
+		if (j-home)&size >= (j-hole)&size { // it may move back without passing its home
+			d.index[hole] = d.index[j]
+			hole = j
+		}
+	}
+	d.index[hole] = 0
+	d.unlink(r)
+	d.keys[r>>chunkBits].nodes[r&chunkMask] = node{free: true}
+	d.free = append(d.free, r)
+}
+
+// halves is the prefix's address, left-aligned in 128 bits for both families.
+func halves(p bgp.Prefix) (hi, lo uint64) {
+	a := p.Netip().Addr()
+	if a.Is4() {
+		b := a.As4()
+		return uint64(binary.BigEndian.Uint32(b[:])) << 32, 0
+	}
+	b := a.As16()
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
