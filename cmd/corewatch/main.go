@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 type cli struct {
 	Run       runCmd       `cmd:"" help:"Watch, and serve pages; without configuration: the built-in demonstration."`
 	Replay    replayCmd    `cmd:"" help:"Read MRT archives or a scenario and print the incidents found in them."`
+	Decode    decodeCmd    `cmd:"" help:"Print what MRT files say: for people, as JSON, or as bgpdump -m does."`
 	Incidents incidentsCmd `cmd:"" help:"Read the incidents of a store."`
 	Evidence  evidenceCmd  `cmd:"" help:"Export the evidence behind an incident."`
 	Reference referenceCmd `cmd:"" help:"Manage the tables that say which prefix belongs to which country."`
@@ -36,12 +38,13 @@ type replayCmd struct {
 	From      time.Time `help:"Ignore records before this time (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
 	Until     time.Time `help:"Ignore records from this time on (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
 	JSON      bool      `name:"json" help:"Print one incident a line as JSON."`
+	Snapshot  string    `help:"Write the tables as they are at the end to this folder, as table dumps that --seed reads." placeholder:"DIR"`
 	Store     string    `help:"Keep incidents, samples and evidence in this folder." placeholder:"DIR"`
 }
 
 func (c *replayCmd) Run(ctx context.Context, log zerolog.Logger) error {
 	return app.Replay{
-		Config: c.Config, Files: c.Files, Seeds: c.Seed, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store,
+		Config: c.Config, Files: c.Files, Seeds: c.Seed, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store, Snapshot: c.Snapshot,
 		Out: os.Stdout, Err: os.Stderr, Terminal: terminal(os.Stderr), Log: log,
 	}.Run(ctx)
 }
@@ -186,6 +189,9 @@ func run() int {
 		return exitOK
 	case errors.Is(err, app.ErrTorn):
 		return exitTorn
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "corewatch:", strings.TrimSuffix(err.Error(), ": "+context.Canceled.Error()))
+		return exitFailure
 	default:
 		fmt.Fprintln(os.Stderr, "corewatch:", err)
 		return exitFailure

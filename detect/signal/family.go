@@ -94,6 +94,10 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 		m.stats.Announcements++
 		c = f.table.Announce(r, p.id, e.Origin, at)
 	}
+	if m.paths && e.Kind != bgp.Withdraw {
+		f.table.Watch(r, true)
+		f.table.SetPath(r, p.id, m.curPath)
+	}
 	if c&(visibility.DominantOriginChanged|visibility.Revived) != 0 || f.rows[r].judged == unjudged {
 		f.place(m, r)
 	}

@@ -85,6 +85,7 @@ type Monitor struct {
 	cases   map[int]*caseFile // by incident serial; look-ups only
 	watched map[detect.Row]*watchedRow
 	keep    bool // keep raw messages of incidents until TakeMessages
+	paths   bool // keep the AS path of every announced cell
 
 	now     bgp.Micros // of the latest tick
 	started bgp.Micros // of the first
@@ -96,7 +97,8 @@ type Monitor struct {
 
 	cur     bgp.Message // the message being applied
 	curPeer *peer
-	traced  uint64 // its number in the trace plus one; 0 while it changed nothing
+	curPath []uint32 // its AS path, when paths are kept
+	traced  uint64   // its number in the trace plus one; 0 while it changed nothing
 	dirty   []dirtyAgg
 
 	OnSample func(detect.Sample) // called in a stable order; nil is fine
@@ -126,12 +128,13 @@ type Options struct {
 	Sources      Sources
 	Sink         detect.Sink
 	KeepMessages bool // keep the raw messages of incidents for TakeMessages
+	KeepPaths    bool // keep the AS path of every announced cell, given with Path, for a snapshot of the tables
 }
 
 // New makes a monitor with its engine.
 func New(o Options) *Monitor {
 	m := &Monitor{
-		cfg: o.Config, places: o.Places, sources: o.Sources, keep: o.KeepMessages,
+		cfg: o.Config, places: o.Places, sources: o.Sources, keep: o.KeepMessages, paths: o.KeepPaths,
 		byPeer: map[bgp.Peer]*peer{}, byColl: map[string]*collector{}, byAS: map[uint32]*asn{},
 		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{},
 		cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
@@ -156,9 +159,18 @@ func (m *Monitor) Begin(msg bgp.Message) error {
 	if err != nil {
 		return err
 	}
-	m.cur, m.curPeer, m.traced = msg, p, 0
+	m.cur, m.curPeer, m.traced, m.curPath = msg, p, 0, nil
 	p.spoke(m, msg.At)
 	return nil
+}
+
+// Path is the AS path of the message begun, in the words that the tables are to keep; it must stay valid until End. It is of no
+// effect without Options.KeepPaths.
+func (m *Monitor) Path(words []uint32) { m.curPath = words }
+
+// Tables are the visibility tables of IPv4 and IPv6, for reading between messages: one PeerID is the same session in both.
+func (m *Monitor) Tables() [2]*visibility.Table {
+	return [2]*visibility.Table{m.fams[0].table, m.fams[1].table}
 }
 
 // Heard notes a message that carries no route: the peer speaks.

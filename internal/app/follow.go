@@ -6,6 +6,7 @@ import (
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/mrt"
+	"github.com/corewatch/corewatch/bgp/snapshot"
 	"github.com/corewatch/corewatch/bgp/wire"
 	"github.com/corewatch/corewatch/detect/signal"
 )
@@ -21,6 +22,8 @@ type follower struct {
 	elem    bgp.Elem
 	count   recordCounts
 	onTick  func(now bgp.Micros) // after each tick; may be nil
+	paths   bool                 // tell the monitor the AS paths
+	words   []uint32             // of the path being told
 }
 
 // recordCounts is what became of the records, for the summary.
@@ -129,6 +132,7 @@ func (f *follower) message(msg bgp.Message, in *bgp.Input) {
 		f.bad(in, err)
 		return
 	}
+	f.tellPath()
 	for f.update.Next(&f.elem) {
 		f.m.Elem(&f.elem)
 		in.Elems++
@@ -138,6 +142,13 @@ func (f *follower) message(msg bgp.Message, in *bgp.Input) {
 	}
 	f.m.End()
 	f.parsed(in)
+}
+
+func (f *follower) tellPath() {
+	if f.paths {
+		f.words = snapshot.EncodePath(f.words, f.update.Path())
+		f.m.Path(f.words)
+	}
 }
 
 // rib seeds the table from one table record; its entries come from many peers.
@@ -150,6 +161,7 @@ func (f *follower) rib(msg bgp.Message, in *bgp.Input) {
 			f.bad(in, err)
 			return
 		}
+		f.tellPath()
 		f.elem = f.update.RIBElem(e.Prefix, e.PathID)
 		f.m.Elem(&f.elem)
 		f.m.End()

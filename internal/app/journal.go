@@ -30,6 +30,7 @@ type journal struct {
 	until  time.Time
 	end    bgp.Micros // tick on to here after the last record; 0: one second
 	watch  func(done int64, now bgp.Micros, count recordCounts)
+	paths  bool // keep AS paths
 	log    zerolog.Logger
 }
 
@@ -83,10 +84,10 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 	}
 	m := signal.New(signal.Options{
 		Config: j.peers, Engine: j.engine, Data: j.data, Software: Software(),
-		Places: where, Sources: sourceOf, Sink: j.rec.revision, KeepMessages: j.rec.on(),
+		Places: where, Sources: sourceOf, Sink: j.rec.revision, KeepMessages: j.rec.on(), KeepPaths: j.paths,
 	})
 	j.rec.attach(m)
-	f := &follower{m: m, onTick: j.rec.tick}
+	f := &follower{m: m, onTick: j.rec.tick, paths: j.paths}
 	progress := func(now bgp.Micros) {
 		if j.watch != nil {
 			j.watch(merger.Counts().BytesDone+seeds.counts().BytesDone, now, f.count)

@@ -28,6 +28,7 @@ type Replay struct {
 	Until     time.Time
 	JSON      bool
 	Store     string // folder; "" keeps nothing
+	Snapshot  string // folder for the tables as they are at the end; "" writes none
 	Out       io.Writer
 	Err       io.Writer
 	Terminal  bool // Err is a terminal: draw a bar
@@ -44,7 +45,7 @@ func (r Replay) Run(ctx context.Context) error {
 		return err
 	}
 	defer j.rec.close()
-	bar := newProgress(r.Err, r.Terminal, totalBytes(j.seeds)+totalBytes(j.files))
+	bar := newProgress(r.Err, "replay", r.Terminal, totalBytes(j.seeds)+totalBytes(j.files))
 	j.watch = func(done int64, now bgp.Micros, _ recordCounts) { bar.at(done, now) }
 	out, err := j.run(ctx)
 	bar.done()
@@ -53,6 +54,11 @@ func (r Replay) Run(ctx context.Context) error {
 	}
 	if err := r.print(out); err != nil {
 		return err
+	}
+	if r.Snapshot != "" {
+		if err := writeSnapshot(r.Snapshot, out.monitor, out.now, r.Err); err != nil {
+			return err
+		}
 	}
 	if out.damaged() {
 		return ErrTorn
@@ -69,7 +75,7 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 	if r.Reference == "" {
 		r.Reference = c.Reference
 	}
-	j := &journal{data: detect.Archive, engine: c.Detect, peers: c.Peers, from: r.From, until: r.Until, log: r.Log}
+	j := &journal{data: detect.Archive, engine: c.Detect, peers: c.Peers, from: r.From, until: r.Until, paths: r.Snapshot != "", log: r.Log}
 	j.places = func(first time.Time) (signal.Places, error) {
 		p, notes, err := newPlaces(r.Reference, first)
 		for _, n := range notes {

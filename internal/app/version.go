@@ -51,5 +51,5 @@ type VersionInfo struct {
 // Info describes this build.
 func Info() VersionInfo {
 	v, rev := Version()
-	return VersionInfo{v, rev, detect.MethodName + " " + detect.MethodVersion, map[string]string{"incident": "1"}}
+	return VersionInfo{v, rev, detect.MethodName + " " + detect.MethodVersion, map[string]string{"incident": "1", "decode": "1"}}
 }
