@@ -40,6 +40,26 @@ type Config struct {
 	TitleShare       float64 `json:"title_share"`         // one origin with this share of the loss names the title
 	MinObservable    float64 `json:"min_observable"`      // below this observable share of its units an entity cannot open an incident
 	UnstableShare    float64 `json:"unstable_share"`      // above this unobservable share it is shown as unstable, never as normal
+
+	// The band (section 4): what is usual for the entity, over which an alert must rise as well as over its floor.
+	BandWeeks     int     `json:"band_weeks"`   // countries: by hour of the week, over so many weeks; 0: no band
+	BandDays      int     `json:"band_days"`    // networks: one band over so many days; 0: no band
+	BandHistory   float64 `json:"band_history"` // of these minutes, the share that must have been sampled
+	BandQuantile  float64 `json:"band_quantile"`
+	BandMADFactor float64 `json:"band_mad_factor"` // median absolute deviations added to the quantile
+	CountryCap    float64 `json:"country_cap"`     // a band is never higher than this
+	NetworkCap    float64 `json:"network_cap"`
+
+	// The test for slow declines (section 4): a one-sided CUSUM of the level over its median.
+	SlowReference int     `json:"slow_reference_h"` // hours of the median; 0: no test
+	SlowHistory   int     `json:"slow_history_h"`   // hours of these that must have been sampled
+	SlowAllowance float64 `json:"slow_allowance"`   // of the floor's share: rise over the median that does not count
+	SlowThreshold int     `json:"slow_threshold_m"` // the sum that decides, in minutes times the floor's share
+
+	// Settling (section 5).
+	StayShare     float64 `json:"stay_share"`      // a network that has lost this share keeps absent members; a country always does
+	SettledAfter  int     `json:"settled_after_s"` // without a change, for the loss to be settled
+	SettledChange float64 `json:"settled_change"`  // a larger move of the level is a change
 }
 
 // DefaultConfig is the published method.
@@ -52,6 +72,9 @@ func DefaultConfig() Config {
 		RecoveringShare: 0.5, CloseShare: 0.9, CloseAfter: 900, PermanentAfter: 86400,
 		EpisodeRise: 0.05, EpisodeAfter: 15, EpisodeHistory: 60,
 		TitleShare: 0.9, MinObservable: 0.5, UnstableShare: 0.2,
+		BandWeeks: 8, BandDays: 28, BandHistory: 0.9, BandQuantile: 0.999, BandMADFactor: 3, CountryCap: 0.10, NetworkCap: 0.30,
+		SlowReference: 48, SlowHistory: 12, SlowAllowance: 1, SlowThreshold: 5,
+		StayShare: 0.5, SettledAfter: 7 * 86400, SettledChange: 0.01,
 	}
 }
 

@@ -24,12 +24,18 @@ type Engine struct {
 	learning bool
 	settle   int64 // before this time nothing opens
 	monitor  bool  // readings arrive because the monitor changed its mind, not because the world did
+
+	looked   watched             // the minutes that gave samples
+	living   []*track            // whose level is sampled each minute, in order of their first loss
+	restored map[string]*earlier // what RestoreBaselines read, until the entity loses something; look-ups only
+	scratch  counts
 }
 
 // New makes an engine. software is the "corewatch 0.1.0 (commit)" of the method field; configDigest covers every configuration that decides.
 func New(cfg Config, data Data, software, configDigest string, w World, sink Sink) *Engine {
 	return &Engine{
 		cfg: cfg, data: data, world: w, sink: sink, bySerial: map[int]*watch{},
+		looked: watched{minutes: make([]uint8, max(cfg.keep("country"), cfg.keep("network"))+12)},
 		method: Method{Name: MethodName, Version: MethodVersion, ConfigSHA256: configDigest, Software: software},
 	}
 }
@@ -55,6 +61,7 @@ type watch struct {
 
 // track follows one signal of an entity.
 type track struct {
+	id        EntityID
 	sig       SignalID
 	cur       Reading
 	recent    recentLow
@@ -63,17 +70,34 @@ type track struct {
 	base      level // lowest recent level when it crossed; frozen while crossed
 	baseLevel float64
 	branch    string
-	joined    bool // part of the open incident
+	from      int64   // members are those lost since then; 0: MemberWindow before t0
+	threshold float64 // level that the crossing had to exceed beside its floor; frozen while crossed
+	settled   float64 // level of the settled loss: no news any more
+	joined    bool    // part of the open incident
 	peak      Reading
 	peakAt    int64
 	peakParts []Part
 	peakDirty bool
+
+	alive      bool // listed in Engine.living
+	past       history
+	slow       slow
+	band       float64
+	bandPeriod uint32 // for which band was computed, plus one
 }
 
-// above reports whether the track is above its floor, measured from its frozen base.
+// above reports whether the track is above its floor and its band, measured from its frozen base.
 func (e *Engine) above(t *track, kind string) bool {
 	ok, _ := e.cfg.crossed(kind, &t.cur, t.base, e.factor())
-	return ok
+	return ok && t.cur.Level() > t.threshold
+}
+
+// since is the time from which on a lost prefix belongs to the crossing.
+func (t *track) since(cfg *Config) int64 {
+	if t.from != 0 {
+		return t.from
+	}
+	return t.crossedAt - int64(cfg.MemberWindow)*1e6
 }
 
 // rise is how far the level stands above where it was when the floor was crossed.
@@ -91,17 +115,29 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 		e.watches[id] = w
 	}
 	t := w.tracks[sig]
+	ours, was := e.monitor || e.settling(at), 0.0
 	if t == nil {
 		if r.LostPrefixes == 0 {
 			return
 		}
-		t = &track{sig: sig, recent: newRecentLow(e.cfg.BaselineMinutes)}
+		t = &track{id: id, sig: sig, recent: newRecentLow(e.cfg.BaselineMinutes)}
 		w.tracks[sig] = t
+		if e.recall(t) {
+			was = r.Level()
+		}
+	} else if ours {
+		was = t.cur.Level()
 	}
 	t.cur = r
+	if !t.alive && r.LostPrefixes > 0 {
+		e.live(t, at)
+	}
 	kind := e.entities[id].Type
-	if e.monitor || e.settling(at) { // what our own bookkeeping moved is never an onset (section 3)
+	if ours { // what our own bookkeeping moved is never an onset (section 3)
 		t.recent.shift(at, levelOf(&r))
+		if step := r.Level() - was; step > 0 {
+			t.slow.setAside(t.slow.reference()+step, at)
+		}
 		if t.crossedAt == 0 {
 			return
 		}
@@ -109,14 +145,9 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	if t.crossedAt == 0 {
 		base := t.recent.lowest(at)
 		t.recent.update(at, levelOf(&r))
-		ok, branch := e.cfg.crossed(kind, &r, base, e.factor())
-		if !ok {
-			return
+		if ok, branch := e.cfg.crossed(kind, &r, base, e.factor()); ok && r.Level() > e.normal(t, at) {
+			e.cross(w, t, at, base, branch)
 		}
-		t.crossedAt, t.held, t.base, t.branch = at, 0, base, branch
-		t.baseLevel = baseLevel(&r, base)
-		t.peak, t.peakAt, t.peakDirty = r, at, true
-		e.list(w)
 		return
 	}
 	t.recent.update(at, levelOf(&r))
@@ -130,6 +161,14 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	if w.inc != nil {
 		w.inc.changed(e, w, at)
 	}
+}
+
+// cross notes that a signal stands above its floor over base, and above what is normal.
+func (e *Engine) cross(w *watch, t *track, at int64, base level, branch string) {
+	t.crossedAt, t.held, t.from, t.base, t.branch = at, 0, 0, base, branch
+	t.threshold, t.baseLevel = e.normal(t, at), baseLevel(&t.cur, base)
+	t.peak, t.peakAt, t.peakDirty = t.cur, at, true
+	e.list(w)
 }
 
 // SettleUntil holds back every onset until an event time (µs): a feed without a RIB knows at first only the prefixes that speak,
@@ -206,6 +245,9 @@ func (e *Engine) Tick(now int64, paused bool) {
 		step = 0
 	}
 	e.now = now
+	if now%60e6 == 0 {
+		e.minute(now, paused)
+	}
 	if len(e.active) > 0 {
 		keep := e.active[:0]
 		for _, w := range e.active {
@@ -249,6 +291,7 @@ func (e *Engine) tickWatch(w *watch, now, step int64, paused bool) {
 			if !e.fresh(w, t) { // the share rose because its denominator shrank: nothing was lost now
 				t.crossedAt = 0
 				t.recent.rebase(now, levelOf(&t.cur))
+				t.slow.setAside(t.alertLevel(), now)
 				continue
 			}
 			e.openIncident(w, t)
@@ -263,9 +306,9 @@ func (e *Engine) tickWatch(w *watch, now, step int64, paused bool) {
 
 // fresh reports whether any prefix was lost recently enough to be a member of an incident that began when t crossed its floor.
 func (e *Engine) fresh(w *watch, t *track) bool {
-	n := 0
+	n, since := 0, t.since(&e.cfg)
 	e.world.LostRows(w.id, t.sig, func(_ Row, lostAt int64) {
-		if lostAt >= t.crossedAt-int64(e.cfg.MemberWindow)*1e6 {
+		if lostAt >= since {
 			n++
 		}
 	})

@@ -366,7 +366,7 @@ func TestWithdrawnPermanently(t *testing.T) {
 	s.want("90900 closed closed")
 
 	s = newSim(t) // one that came back for a moment during the day is absent since then
-	_, rows = s.country("PK", 100, 5)
+	rows = s.add(BGPv4, 100, 1, s.e.Register(Entity{Type: "network", Code: "AS64500"}))
 	s.run(9)
 	s.lose(10, rows[:20]...)
 	s.run(40000)
@@ -378,7 +378,7 @@ func TestWithdrawnPermanently(t *testing.T) {
 	}
 
 	s = newSim(t)
-	_, rows = s.country("PK", 100, 5)
+	rows = s.add(BGPv4, 100, 1, s.e.Register(Entity{Type: "network", Code: "AS64500"}))
 	s.run(9)
 	s.lose(10, rows[:20]...)
 	s.run(90000)

@@ -119,33 +119,34 @@ func (e Entity) Key() string { return e.Type + ":" + e.Code }
 // Incident is one event and its whole story, in the published form "incident JSON, version 1". The order of the fields is the
 // canonical order of the keys. Anything unknown is absent, never null or empty.
 type Incident struct {
-	V           int         `json:"v"`
-	ID          string      `json:"id"`
-	Revision    int         `json:"revision"`
-	Data        Data        `json:"data"`
-	Kind        Kind        `json:"kind"`
-	State       State       `json:"state"`
-	Severity    int         `json:"severity"`
-	Entity      Entity      `json:"entity"`
-	Title       string      `json:"title,omitempty"` // a plain title with its denominator; names the network when one origin is at least 90 % of the loss
-	PublicCore  []string    `json:"public_core"`
-	Start       Interval    `json:"start"`
-	Peak        *Moment     `json:"peak,omitempty"`
-	End         *Interval   `json:"end,omitempty"`
-	OpenAt      Time        `json:"open_at,omitzero"` // end of input while the event was still open
-	SuspectedAt Time        `json:"suspected_at,omitzero"`
-	ConfirmedAt Time        `json:"confirmed_at,omitzero"`
-	ClosedAt    Time        `json:"closed_at,omitzero"`
-	Signals     []Signal    `json:"signals,omitempty"`
-	Episodes    []Episode   `json:"episodes,omitempty"`
-	Parts       []Part      `json:"parts,omitempty"`
-	Coverage    Coverage    `json:"coverage"`
-	Method      Method      `json:"method"`
-	References  []Reference `json:"references,omitempty"`
-	Sources     []Source    `json:"sources,omitempty"`
-	Related     []Related   `json:"related,omitempty"`
-	Evidence    *Evidence   `json:"evidence,omitempty"`
-	Revisions   []Revision  `json:"revisions"`
+	V            int           `json:"v"`
+	ID           string        `json:"id"`
+	Revision     int           `json:"revision"`
+	Data         Data          `json:"data"`
+	Kind         Kind          `json:"kind"`
+	State        State         `json:"state"`
+	Severity     int           `json:"severity"`
+	Entity       Entity        `json:"entity"`
+	Title        string        `json:"title,omitempty"` // a plain title with its denominator; names the network when one origin is at least 90 % of the loss
+	PublicCore   []string      `json:"public_core"`
+	Start        Interval      `json:"start"`
+	Peak         *Moment       `json:"peak,omitempty"`
+	End          *Interval     `json:"end,omitempty"`
+	OpenAt       Time          `json:"open_at,omitzero"` // end of input while the event was still open
+	SuspectedAt  Time          `json:"suspected_at,omitzero"`
+	ConfirmedAt  Time          `json:"confirmed_at,omitzero"`
+	ClosedAt     Time          `json:"closed_at,omitzero"`
+	Signals      []Signal      `json:"signals,omitempty"`
+	Episodes     []Episode     `json:"episodes,omitempty"`
+	Parts        []Part        `json:"parts,omitempty"`
+	Explanations []Explanation `json:"explanations,omitempty"` // best first
+	Coverage     Coverage      `json:"coverage"`
+	Method       Method        `json:"method"`
+	References   []Reference   `json:"references,omitempty"`
+	Sources      []Source      `json:"sources,omitempty"`
+	Related      []Related     `json:"related,omitempty"`
+	Evidence     *Evidence     `json:"evidence,omitempty"`
+	Revisions    []Revision    `json:"revisions"`
 }
 
 // Interval is an instant known to lie in [Earliest, Latest], with the best single reading as Time.
@@ -205,6 +206,7 @@ type Part struct {
 	Lost     int64  `json:"lost"`
 	Expected int64  `json:"expected"`
 	Prefixes int    `json:"prefixes,omitempty"` // prefixes lost
+	Moved    int    `json:"moved,omitempty"`    // prefixes that were its own within the last hour and live on under another origin: not lost
 }
 
 // Coverage says how much we could see. Because holds reasons from a closed, documented list.

@@ -30,6 +30,8 @@ type incident struct {
 	episodeBase, episodeEnd float64
 	parent                  string
 	ownPeak                 float64 // largest lost share, in units, of the incident's own rise, before any further episode
+	rest                    rest
+	again                   [numSignals]again
 }
 
 type member struct {
@@ -57,10 +59,18 @@ func (e *Engine) openIncident(w *watch, t *track) {
 			inc.partOf(id)
 		}
 	}
-	inc.revise(e, w, "opened", fmt.Sprintf("loss above the floor (%s) for %d s", t.branch, e.cfg.SuspectAfter))
+	inc.revise(e, w, "opened", e.opening(t))
 	if ent.Type == "country" {
 		e.adopt(w, t.sig)
 	}
+}
+
+// opening says why an incident opened.
+func (e *Engine) opening(t *track) string {
+	if t.branch == slowDecline {
+		return fmt.Sprintf("%s: %.1f points above the median of the last %d h, and rising over it since %s", slowDecline, 100*t.rise(&t.cur), e.cfg.SlowReference, micros(t.from))
+	}
+	return fmt.Sprintf("loss above the floor (%s) for %d s", t.branch, e.cfg.SuspectAfter)
 }
 
 // adopt links the open incidents of the country's networks to the country's: they are parts, not second alerts (section 4).
@@ -88,18 +98,22 @@ func (inc *incident) join(e *Engine, w *watch, t *track) {
 	if t.peakDirty {
 		t.peakParts, t.peakDirty = e.world.Parts(w.id, t.sig), false
 	}
-	window := int64(e.cfg.MemberWindow) * 1e6
+	window, since, first := int64(e.cfg.MemberWindow)*1e6, t.since(&e.cfg), t.crossedAt
 	var seen []Withdrawal
 	e.world.LostRows(w.id, t.sig, func(r Row, lostAt int64) {
-		if lostAt < t.crossedAt-window {
+		if lostAt < since {
 			return
 		}
 		inc.add(e, r, lostAt)
+		first = min(first, lostAt)
 		if lostAt <= t.crossedAt {
 			e.world.Withdrawals(r, lostAt-window, func(x Withdrawal) { seen = append(seen, x) })
 		}
 	})
 	start := onset(seen, t.crossedAt)
+	if t.from != 0 { // the withdrawals of its beginning are no longer kept: dated by the samples and the first prefix lost
+		start = Interval{Time: micros(first), Earliest: micros(t.from), Latest: micros(t.crossedAt)}
+	}
 	if inc.doc.Start.Time.IsZero() || start.Time.Before(inc.doc.Start.Time.Time) {
 		inc.doc.Start = start
 	}
@@ -223,10 +237,14 @@ func (inc *incident) tick(e *Engine, w *watch, now, step int64, paused bool) {
 		if inc.backSince != 0 {
 			inc.backPaused += step
 		}
+		if inc.rest.since != 0 {
+			inc.rest.since += step
+		}
 		return
 	}
 	if now%60e6 == 0 {
 		inc.levels.push(float32(inc.risen(w)))
+		inc.settle(e, w, now)
 		if now%3600e6 == 0 {
 			inc.dropPermanent(e, w, now)
 			if w.inc != inc {
@@ -344,8 +362,12 @@ func (inc *incident) lastBack() int64 {
 	return t
 }
 
-// dropPermanent lets members go that have been away for PermanentAfter (section 5); an incident without members ends.
+// dropPermanent lets members go that have been away for PermanentAfter (section 5), unless they are the incident; an incident
+// without members ends.
 func (inc *incident) dropPermanent(e *Engine, w *watch, now int64) {
+	if inc.stays(e, w) {
+		return
+	}
 	n := 0
 	for _, m := range inc.members {
 		if !m.gone && m.state != PrefixBack && now-m.lostAt >= int64(e.cfg.PermanentAfter)*1e6 && now-m.since >= int64(e.cfg.PermanentAfter)*1e6 {
@@ -395,7 +417,8 @@ func (e *Engine) drop(w *watch) {
 	delete(e.bySerial, inc.serial)
 	for _, t := range w.tracks {
 		if t != nil {
-			t.joined, t.crossedAt = false, 0
+			t.joined, t.crossedAt, t.from, t.settled = false, 0, 0, 0
+			t.slow.setAside(t.cur.Level(), e.now)
 		}
 	}
 }

@@ -18,8 +18,9 @@ type Sample struct {
 // Member is one prefix of an incident: the witness row behind its figures. Times are absent when they did not happen (yet).
 type Member struct {
 	Prefix          string   `json:"prefix"`
-	Origin          uint32   `json:"origin,omitempty"` // 0 when no announcement named one
-	Units           int64    `json:"units"`            // /24 or /48 blocks counted for this prefix
+	Origin          uint32   `json:"origin,omitempty"`     // 0 when no announcement named one
+	MovedFrom       uint32   `json:"moved_from,omitempty"` // it is up again under Origin, and was lost from this one
+	Units           int64    `json:"units"`                // /24 or /48 blocks counted for this prefix
 	Deaggregated    bool     `json:"deaggregated,omitempty"`
 	FirstWithdrawal Time     `json:"first_withdrawal,omitzero"`
 	FirstPeer       string   `json:"first_peer,omitempty"` // code of the peer that withdrew first

@@ -199,6 +199,9 @@ func prefix(n gobgp.AddrPrefixInterface) bgp.Prefix {
 
 // TestOracleRecords compares the records of real files with gobgp. Of a full table the first 20,000 are enough.
 func TestOracleRecords(t *testing.T) {
+	if testing.Short() {
+		t.Skip("did not run: real files of a hundred thousand records (short run)")
+	}
 	dir := dataDir(t, "comparison with gobgp")
 	names := []string{"rv2008/updates.20080220.1536.bz2", "rrc04/ris.rrc04.updates.1609476900.300.cache"}
 	err := filepath.WalkDir(filepath.Join(dir, "formats"), func(path string, d fs.DirEntry, err error) error {

@@ -203,6 +203,9 @@ func said(raw []byte) (list []any) {
 
 // TestWriteAgain decodes the BGP4MP records of real files and writes them anew: the elems are the same, and so is what bgpdump reads.
 func TestWriteAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("did not run: real files of a hundred thousand records (short run)")
+	}
 	dir := dataDir(t, "writing real records again")
 	for _, c := range []struct {
 		path string

@@ -172,6 +172,9 @@ func sameLine(ours, theirs string) bool {
 
 // TestAttributesOracle compares the attributes and next hops of every UPDATE of real files with gobgp.
 func TestAttributesOracle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("did not run: real files of a hundred thousand records (short run)")
+	}
 	dir, names := realFiles(t)
 	var u wire.Update
 	messages, mutes := 0, 0

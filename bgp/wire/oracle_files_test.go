@@ -80,6 +80,9 @@ func updates(t *testing.T, path string, each func(msg []byte, o wire.Options)) {
 // TestOracleFiles compares every UPDATE of real files with gobgp, by the rule of disagreement. The messages that are not clean for
 // both are counted by what either says of them, so that a change of either shows.
 func TestOracleFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("did not run: real files of a hundred thousand records (short run)")
+	}
 	dir, names := realFiles(t)
 	want := map[string]int{
 		// gobgp tells the width of AS numbers from the bytes, and these paths make sense in both.

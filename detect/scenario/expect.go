@@ -31,14 +31,14 @@ func (s span) holds(n int64) bool { return n >= s.from && n <= s.to }
 
 var states = []detect.State{detect.Suspected, detect.Partial, detect.Confirmed, detect.Recovering, detect.Closed, detect.Retracted}
 
-// expect reads: expect nothing | expect outage ENTITY CLAUSE... | expect fault COLLECTOR/AS<n> CLAUSE...
+// expect reads: expect nothing | expect outage ENTITY CLAUSE... | expect fault COLLECTOR[/AS<n>] CLAUSE...
 func (p *parser) expect(w []string) {
 	if len(w) == 1 && w[0] == "nothing" {
 		p.s.nothing = true
 		return
 	}
 	if len(w) < 2 || w[0] != "outage" && w[0] != "fault" {
-		p.fail("write expect nothing, expect outage country:XA ..., expect outage network:AS64500 ..., or expect fault COLLECTOR/AS64500 ...")
+		p.fail("write expect nothing, expect outage country:XA ..., expect outage network:AS64500 ..., or expect fault COLLECTOR[/AS64500] ...")
 		return
 	}
 	x := &expectation{line: p.line, kind: detect.Outage}
@@ -78,12 +78,15 @@ func (p *parser) expect(w []string) {
 	}
 }
 
-// faultNames resolves COLLECTOR/AS1[..AS9] into the codes of the sessions; their peers lines come before.
+// faultNames resolves COLLECTOR/AS1[..AS9] into the codes of the sessions, and COLLECTOR into its own; the peers lines come before.
 func (p *parser) faultNames(word string) (out []string) {
 	collector, as, ok := strings.Cut(word, "/")
 	if !ok {
-		p.fail("%q: want COLLECTOR/AS64500", word)
-		return nil
+		if !slices.Contains(p.s.Collectors(), collector) {
+			p.fail("%q names no collector: put its peers line above, or write COLLECTOR/AS64500", word)
+			return nil
+		}
+		return []string{"collector:" + collector}
 	}
 	from, to, ok := p.asRange(as)
 	if !ok {

@@ -82,6 +82,7 @@ func TestFaults(t *testing.T) {
 		{"an interval", head + "expect outage country:XA start at +1h\n" + foot, "write start covers"},
 		{"a state within", head + "expect outage country:XA confirmed within 60s\n" + foot, "write within 60s of"},
 		{"a fault", head + "expect fault rc1/AS64601\n" + foot, "names no peer"},
+		{"a fault of no collector", head + "expect fault rc1\n" + foot, "names no collector"},
 		{"part", head + "expect outage network:AS1 part of\n" + foot, "write part of"},
 		{"signals", head + "expect outage network:AS1 signals\n" + foot, "write signals"},
 		{"title", head + "expect outage network:AS1 title\n" + foot, "in quotation marks"},

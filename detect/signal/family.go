@@ -34,6 +34,8 @@ type row struct {
 	traced  uint64 // number of its newest trace entry plus one
 	units   uint32
 	origin  uint32
+	was     uint32 // origin before, 0 when it never changed
+	wasTill uint32 // second in which it changed
 	country detect.EntityID
 	network detect.EntityID
 	judged  judgement
@@ -55,6 +57,17 @@ type agg struct {
 	dirty                          bool
 	sampled                        detect.Sample
 	sampledAt                      bgp.Micros
+}
+
+// movedFor is how long a prefix that lives on under another origin is shown as moved.
+const movedFor = 3600 * bgp.Second
+
+// movedSince is the origin from which the row moved at or after an instant and under another one of which it is up; 0 when it did not.
+func (x *row) movedSince(from bgp.Micros) uint32 {
+	if x.judged != up || x.was == x.origin || bgp.Micros(x.wasTill)*bgp.Second < from {
+		return 0
+	}
+	return x.was
 }
 
 func newFamily(m *Monitor, sig detect.SignalID) *family {
@@ -138,6 +151,9 @@ func (f *family) place(m *Monitor, r visibility.RowID) {
 	}
 	country, network := m.country(m.places.Country(f.table.Prefix(r), origin)), m.network(origin)
 	f.count(m, x, -1)
+	if x.origin != 0 && origin != 0 {
+		x.was, x.wasTill = x.origin, uint32(m.cur.At/bgp.Second)
+	}
 	x.origin = origin
 	if country != x.country {
 		x.country = country

@@ -9,7 +9,7 @@ import (
 )
 
 // tickHealth decides once a second which peers vote, before anything is said about the world.
-func (m *Monitor) tickHealth(now bgp.Micros) {
+func (m *Monitor) tickHealth(now, before bgp.Micros) {
 	spoke := bgp.Micros(m.cfg.SpokeWithin) * bgp.Second
 	silent := len(m.colls) > 0
 	for _, c := range m.colls {
@@ -21,6 +21,10 @@ func (m *Monitor) tickHealth(now bgp.Micros) {
 	}
 	m.paused = silent
 	for _, c := range m.colls {
+		m.tickCollector(c, now, now-before, m.othersSpoke(c))
+		if c.state != collectorUp {
+			continue // its sessions are judged when it is back
+		}
 		lately := 0
 		for _, p := range c.peers {
 			if now-p.last <= spoke {
@@ -39,6 +43,11 @@ func (m *Monitor) tickHealth(now bgp.Micros) {
 	}
 }
 
+// othersSpoke reports whether another collector than c spoke lately.
+func (m *Monitor) othersSpoke(c *collector) bool {
+	return slices.ContainsFunc(m.colls, func(o *collector) bool { return o != c && !o.paused })
+}
+
 // tickPeer moves one peer between up, stale, mass-withdrawing and resync. othersSpoke: at least half of its collector's peers spoke lately.
 func (m *Monitor) tickPeer(p *peer, now bgp.Micros, othersSpoke bool) {
 	switch p.health {
@@ -50,22 +59,29 @@ func (m *Monitor) tickPeer(p *peer, now bgp.Micros, othersSpoke bool) {
 	case peerMass:
 		switch {
 		case now%(5*bgp.Second) == 0 && p.returned() >= m.cfg.ResyncShare:
-			m.believe(p, now)
+			m.believe(p, now, 0, 1)
 			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table is back")
 		case now-p.since >= bgp.Micros(m.cfg.MassGiveUp)*bgp.Second:
 			for _, f := range m.fams {
 				f.table.SetPresume(p.id, false) // it counts for what it announces, and for nothing else
 			}
-			m.believe(p, now)
+			m.believe(p, now, 0, 1)
 			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table did not come back; it votes for what is left of it")
 		case now%(5*bgp.Second) == 0 && m.agreement(p.as, p.gone) >= m.cfg.MassAgree:
 			m.setHealth(p, peerUp, now, "")
 			m.engine.FaultEnded(m.peerEntity(p), int64(now), "other networks came to agree with it: its withdrawals count")
 		}
 	case peerResync:
-		back := p.before > 0 && float64(p.announced(m)) >= m.cfg.ResyncShare*float64(p.before)
-		if back || now-p.since >= bgp.Micros(m.cfg.ResyncMax)*bgp.Second {
-			m.believe(p, now)
+		late := now-p.since >= bgp.Micros(m.cfg.ResyncMax)*bgp.Second
+		var whole []int
+		for sig, f := range m.fams {
+			back := p.before[sig] > 0 && float64(f.table.Counters(p.id).Announced) >= m.cfg.ResyncShare*float64(p.before[sig])
+			if p.syncing[sig] && (back || late) {
+				whole = append(whole, sig)
+			}
+		}
+		if whole != nil {
+			m.believe(p, now, whole...)
 		}
 	}
 }
@@ -116,7 +132,7 @@ func (a *asn) withdrew(m *Monitor, at bgp.Micros, f *family, r visibility.RowID)
 func (f *family) fullVoters(m *Monitor) int {
 	n := 0
 	for _, a := range m.ases {
-		if slices.ContainsFunc(a.peers, func(p *peer) bool { return p.full[f.sig] && p.health == peerUp }) {
+		if slices.ContainsFunc(a.peers, func(p *peer) bool { return p.full[f.sig] && p.votes(int(f.sig)) }) {
 			n++
 		}
 	}
@@ -187,19 +203,20 @@ func (m *Monitor) agreement(a *asn, rows []massRow) float64 {
 }
 
 func (a *asn) votes() bool {
-	return slices.ContainsFunc(a.peers, func(p *peer) bool { return p.health == peerUp })
+	return slices.ContainsFunc(a.peers, func(p *peer) bool { return p.votes(0) || p.votes(1) })
 }
 
 // massWithdrawing takes the AS's sessions that did it out of the vote; what they withdrew no longer counts.
 func (m *Monitor) massWithdrawing(a *asn, at bgp.Micros, agree float64) {
 	why := fmt.Sprintf("%d prefixes withdrawn within %d s while %.1f %% of the other networks agree: most likely a lost session", a.sum, m.cfg.MassWindow, 100*agree)
 	for _, p := range a.peers {
-		if p.health != peerUp {
+		if p.health != peerUp || !p.coll.votes() {
 			continue
 		}
 		p.gone = append(p.gone[:0], a.rows...)
 		m.setHealth(p, peerMass, at, why)
-		m.fault(p, at, why)
+		m.fault(m.peerEntity(p), p.coll, at, why)
+		p.faults++
 	}
 }
 

@@ -36,18 +36,13 @@ type peer struct {
 	tables  uint8  // bit per family it has spoken about
 	touched [2]bool
 	full    [2]bool
-	before  int       // cells announced before its session was lost, the measure of its return
+	voting  [2]bool   // as the tables were told
+	dumped  [2]bool   // a table dump listed routes of it
+	syncing [2]bool   // in resync: so is the family
+	before  [2]int    // cells announced before its session was lost, the measure of its return
 	gone    []massRow // what it withdrew in its mass withdrawal
 	faults  int
 	note    string
-}
-
-// collector is a box whose sessions we read.
-type collector struct {
-	name   string
-	peers  []*peer
-	last   bgp.Micros
-	paused bool
 }
 
 // asn is a voter: all sessions of one AS.
@@ -89,7 +84,12 @@ func (g *gaps) p999() bgp.Micros {
 	if g.n < 1000 {
 		return 0
 	}
-	left := g.n / 1000
+	return g.longest(1000)
+}
+
+// longest is the longest silence when the longest of each so many are left out (upper edge of its bucket); 0 when none is known.
+func (g *gaps) longest(of uint64) bgp.Micros {
+	left := g.n / of
 	for b := len(g.buckets) - 1; b >= 0; b-- {
 		if c := uint64(g.buckets[b]); c > left {
 			o := uint(b / 4)
@@ -109,6 +109,7 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 	if p := m.byPeer[name]; p != nil {
 		return p, nil
 	}
+	c := m.collector(name.Collector, at)
 	var id visibility.PeerID
 	for _, f := range m.fams {
 		v, err := f.table.Peer(name, m.started)
@@ -116,13 +117,8 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 			return nil, fmt.Errorf("peer %s: %w", name, err)
 		}
 		f.table.SetPresume(v, true)
+		f.table.SetVoting(v, c.votes())
 		id = v
-	}
-	c := m.byColl[name.Collector]
-	if c == nil {
-		c = &collector{name: name.Collector, last: at}
-		m.byColl[name.Collector] = c
-		m.colls = append(m.colls, c)
 	}
 	a := m.byAS[name.AS]
 	if a == nil {
@@ -130,7 +126,7 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 		m.byAS[name.AS] = a
 		m.ases = append(m.ases, a)
 	}
-	p := &peer{name: name, id: id, coll: c, as: a, since: at, last: at}
+	p := &peer{name: name, id: id, coll: c, as: a, since: at, last: at, voting: [2]bool{c.votes(), c.votes()}}
 	c.peers = append(c.peers, p)
 	a.peers = append(a.peers, p)
 	m.peers = append(m.peers, p)
@@ -145,7 +141,7 @@ func (p *peer) spoke(m *Monitor, at bgp.Micros) {
 	}
 	p.count++
 	p.last = max(p.last, at)
-	p.coll.last = max(p.coll.last, at)
+	p.coll.spoke(m, at)
 	switch p.health {
 	case peerStale:
 		m.setHealth(p, peerUp, at, "")
@@ -160,7 +156,7 @@ func (m *Monitor) State(msg bgp.Message, from, to bgp.State) error {
 	if err != nil {
 		return err
 	}
-	p.coll.last = max(p.coll.last, msg.At)
+	p.coll.spoke(m, msg.At)
 	switch {
 	case to == bgp.Established && from != bgp.Established:
 		p.last = max(p.last, msg.At)
@@ -172,22 +168,54 @@ func (m *Monitor) State(msg bgp.Message, from, to bgp.State) error {
 	return nil
 }
 
+// votes reports whether what the peer says about a family counts now.
+func (p *peer) votes(sig int) bool {
+	return p.coll.votes() && (p.health == peerUp || p.health == peerResync && !p.syncing[sig])
+}
+
+// speaks is what the table of a family is told: a session that is down has no cell that could vote.
+func (p *peer) speaks(sig int) bool { return p.votes(sig) || p.health == peerDown && p.coll.votes() }
+
+// status is the health as it is shown: a session of a collector that does not vote is not up, whatever it said last.
+func (p *peer) status() (state string, since bgp.Micros, note string) {
+	switch c := p.coll; {
+	case p.health != peerUp || c.votes():
+		return healthNames[p.health], p.since, p.note
+	case c.young:
+		return healthNames[peerResync], c.started, "its collector is new and no table dump described it"
+	case c.state == collectorBack:
+		return healthNames[peerStale], c.since, "its collector was silent, and is saying what it held back"
+	default:
+		return healthNames[peerStale], c.since, "its collector is silent while others speak"
+	}
+}
+
 // sessionDown makes the peer's cells unknown at once: losing a peer lowers what we can say, never what we say of the world.
 func (m *Monitor) sessionDown(p *peer, at bgp.Micros, why string) {
 	if p.health == peerDown {
 		return
 	}
-	p.before = max(p.announced(m), p.before*9/10)
 	m.quietly(at, "peer "+p.name.String()+" was lost and no longer votes", func() {
-		for _, f := range m.fams {
-			f.table.SetPresume(p.id, false)
-			f.table.FlushPeer(p.id, at)
-			f.table.SetVoting(p.id, true) // its cells are unknown, which is no vote
+		m.forget(p, at)
+		p.health, p.since, p.note = peerDown, at, why
+		for sig, f := range m.fams {
+			p.voting[sig] = p.speaks(sig)
+			f.table.SetVoting(p.id, p.voting[sig])
 			f.recountAll(m, at)
 		}
-		p.health, p.since, p.note = peerDown, at, why
 	})
-	m.fault(p, at, why)
+	m.fault(m.peerEntity(p), p.coll, at, why)
+	p.faults++
+}
+
+// forget makes all cells of the peer unknown. Nothing is presumed of it any more: when it has sent its table again, what it did not
+// mention may be gone.
+func (m *Monitor) forget(p *peer, at bgp.Micros) {
+	for sig, f := range m.fams {
+		p.before[sig] = max(f.table.Counters(p.id).Announced, p.before[sig]*9/10)
+		f.table.SetPresume(p.id, false)
+		f.table.FlushPeer(p.id, at)
+	}
 }
 
 // sessionUp begins the resync after a session loss; a first session has nothing to come back to.
@@ -195,42 +223,48 @@ func (m *Monitor) sessionUp(p *peer, at bgp.Micros) {
 	if p.health != peerDown {
 		return
 	}
-	m.setHealth(p, peerResync, at, "sending its table again")
+	p.resync(at, "sending its table again")
+	m.revote(at, "peer "+p.name.String()+" is "+healthNames[peerResync], 0, p)
 	m.engine.FaultEnded(m.peerEntity(p), int64(at), "the session is back")
 }
 
-// EndOfRIB is the peer's own word that its table is complete (RFC 4724 section 2).
-func (m *Monitor) EndOfRIB() {
-	if p := m.curPeer; p.health == peerResync && p.announced(m) > 0 {
-		m.believe(p, m.cur.At)
+// resync begins the wait for the table. A family in which the session had nothing is not waited for, unless it had nothing in both.
+func (p *peer) resync(at bgp.Micros, note string) {
+	p.health, p.since, p.note = peerResync, at, note
+	for sig := range p.syncing {
+		p.syncing[sig] = p.before[sig] > 0 || p.before[1-sig] == 0
 	}
 }
 
-// believe lets a peer vote again. What it withdrew while it was not believed is unknown, not down. After a session loss nothing
-// is presumed of it any more: it has sent its table again, and what it did not mention may be gone.
-func (m *Monitor) believe(p *peer, at bgp.Micros) {
+// EndOfRIB is the peer's own word that its table of one family is complete (RFC 4724 section 2).
+func (m *Monitor) EndOfRIB(v6 bool) {
+	sig := detect.BGPv4
+	if v6 {
+		sig = detect.BGPv6
+	}
+	if p := m.curPeer; p.health == peerResync && p.syncing[sig] && m.fams[sig].table.Counters(p.id).Announced > 0 {
+		m.believe(p, m.cur.At, int(sig))
+	}
+}
+
+// believe lets a peer vote again on some families. What it withdrew while it was not believed is unknown, not down.
+func (m *Monitor) believe(p *peer, at bgp.Micros, families ...int) {
 	m.quietly(at, "peer "+p.name.String()+" votes again", func() {
-		for _, f := range m.fams {
-			f.table.ForgetWithdrawn(p.id, at)
+		for _, sig := range families {
+			m.fams[sig].table.ForgetWithdrawn(p.id, at)
+			p.syncing[sig] = false
 		}
-		m.setHealth(p, peerUp, at, "")
+		if p.syncing == [2]bool{} {
+			p.health, p.since, p.note = peerUp, at, ""
+		}
+		m.revote(at, "", 0, p)
 	})
 }
 
 // setHealth changes the state and, where that changes who votes, counts every prefix again.
 func (m *Monitor) setHealth(p *peer, h health, at bgp.Micros, note string) {
-	votes := func(h health) bool { return h == peerUp || h == peerDown } // down: its cells are unknown, which is no vote
-	was := p.health
 	p.health, p.since, p.note = h, at, note
-	if votes(was) == votes(h) {
-		return
-	}
-	m.quietly(at, "peer "+p.name.String()+" is "+healthNames[h], func() {
-		for _, f := range m.fams {
-			f.table.SetVoting(p.id, votes(h))
-			f.recountAll(m, at)
-		}
-	})
+	m.revote(at, "peer "+p.name.String()+" is "+healthNames[h], 0, p)
 }
 
 // quietly runs a change of the monitor's own bookkeeping: what it moves opens nothing, and may retract what rested on it.
@@ -258,22 +292,13 @@ func (f *family) recountAll(m *Monitor, at bgp.Micros) {
 	}
 }
 
-func (p *peer) announced(m *Monitor) int {
-	n := 0
-	for _, f := range m.fams {
-		n += f.table.Counters(p.id).Announced
-	}
-	return n
-}
-
 func (m *Monitor) peerEntity(p *peer) detect.Entity {
 	return detect.Entity{Type: "peer", Code: p.name.String()}
 }
 
-// fault opens a monitor fault about the peer.
-func (m *Monitor) fault(p *peer, at bgp.Micros, why string) {
-	p.faults++
-	m.engine.Fault(m.peerEntity(p), int64(at), why, detect.Context{
-		Coverage: m.coverage(m.fams[0]), Sources: []detect.Source{m.sources(p.coll.name)},
+// fault opens a monitor fault about one of our own: a peer or a collector.
+func (m *Monitor) fault(about detect.Entity, c *collector, at bgp.Micros, why string) {
+	m.engine.Fault(about, int64(at), why, detect.Context{
+		Coverage: m.coverage(m.fams[0]), Sources: []detect.Source{m.sources(c.name)},
 	})
 }

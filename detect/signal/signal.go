@@ -33,8 +33,9 @@ type Config struct {
 	SmallShare      float64 `json:"small_share"`        // if they are this share of those expected
 	LostShare       float64 `json:"lost_share"`         // share of the voters that must have withdrawn a lost prefix
 	FullFeedShare   float64 `json:"full_feed_share"`    // of the median of known prefixes, to be presumed to carry what it said nothing about
-	StaleAfter      int     `json:"stale_after_s"`      // silence after which a peer may be stale
+	StaleAfter      int     `json:"stale_after_s"`      // silence after which a peer may be stale, or a collector silent
 	SpokeWithin     int     `json:"spoke_within_s"`     // what counts as having spoken lately; also the silence that pauses a collector
+	CollectorGap    int     `json:"collector_gap_s"`    // silence of a collector after which what it said before is unknown
 	MassWindow      int     `json:"mass_window_s"`      // at most 64
 	MassShare       float64 `json:"mass_share"`         // of its table
 	MassMin         int     `json:"mass_min"`           // prefixes
@@ -56,7 +57,7 @@ type Config struct {
 // DefaultConfig is the published method.
 func DefaultConfig() Config {
 	return Config{
-		MinVoters: 10, SmallVoters: 3, SmallShare: 0.6, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45,
+		MinVoters: 10, SmallVoters: 3, SmallShare: 0.6, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45, CollectorGap: 240,
 		MassWindow: 60, MassShare: 0.02, MassMin: 500, MassAlways: 5000, MassAgree: 0.20, MassGiveUp: 3600,
 		ResyncShare: 0.8, ResyncMax: 600, RetireAfter: 86400, LearnFor: 12 * 3600, SettleFor: 1800,
 		FullVoters: 20, FullCollectors: 3, FullProjects: 2, TraceWindow: 660, SampleHeartbeat: 600,
@@ -85,13 +86,17 @@ type Monitor struct {
 	cases   map[int]*caseFile // by incident serial; look-ups only
 	watched map[detect.Row]*watchedRow
 	keep    bool // keep raw messages of incidents until TakeMessages
+	sink    detect.Sink
+	peaks   map[peakKey]*peakRows // look-ups only
+	zones   [2]zoneWeights
 	paths   bool // keep the AS path of every announced cell
 
-	now     bgp.Micros // of the latest tick
-	started bgp.Micros // of the first
-	seeded  bool       // a RIB was read
-	paused  bool
-	quiet   bool // inside quietly
+	now       bgp.Micros // of the latest tick
+	started   bgp.Micros // of the first
+	described bool       // table dumps described a collector
+	settled   bool       // a collector has been described, or followed for SettleFor
+	paused    bool
+	quiet     bool // inside quietly
 
 	medianTable int // median of what a full-feed peer knows, over both families
 
@@ -137,9 +142,9 @@ func New(o Options) *Monitor {
 		cfg: o.Config, places: o.Places, sources: o.Sources, keep: o.KeepMessages, paths: o.KeepPaths,
 		byPeer: map[bgp.Peer]*peer{}, byColl: map[string]*collector{}, byAS: map[uint32]*asn{},
 		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{},
-		cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
+		sink: o.Sink, peaks: map[peakKey]*peakRows{}, cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
 	}
-	m.engine = detect.New(o.Engine, o.Data, o.Software, o.Engine.Digest(o.Config, visibility.Defaults()), m, o.Sink)
+	m.engine = detect.New(o.Engine, o.Data, o.Software, o.Engine.Digest(o.Config, visibility.Defaults()), m, m.revised)
 	for i := range m.fams {
 		m.fams[i] = newFamily(m, detect.SignalID(i))
 	}
@@ -184,10 +189,6 @@ func (m *Monitor) Heard(msg bgp.Message) error {
 
 // Elem applies one elem of the message begun.
 func (m *Monitor) Elem(e *bgp.Elem) {
-	if e.Kind == bgp.RIB && !m.seeded {
-		m.seeded = true
-		m.engine.SettleUntil(0)
-	}
 	m.stats.Elems++
 	if e.Cause == bgp.CauseMulticast {
 		m.stats.NotUnicast++
@@ -196,6 +197,9 @@ func (m *Monitor) Elem(e *bgp.Elem) {
 	f := m.fams[0]
 	if e.Prefix.IsV6() {
 		f = m.fams[1]
+	}
+	if e.Kind == bgp.RIB {
+		m.curPeer.dumped[f.sig] = true
 	}
 	f.elem(m, m.curPeer, e)
 }
@@ -219,15 +223,16 @@ func (m *Monitor) read(at bgp.Micros) {
 // Tick advances event time to a whole second: health of the peers, ageing of expectations, samples, and the engine's clock.
 func (m *Monitor) Tick(now bgp.Micros) {
 	if m.now == 0 {
-		m.started = now
-		m.engine.SettleUntil(int64(now) + int64(m.cfg.SettleFor)*1e6)
+		m.started, m.now = now, now
 	}
+	before := m.now
 	m.now = now
+	m.ageCollectors(now)
 	for _, f := range m.fams {
 		f.table.SetLearning(m.learning())
 	}
 	m.engine.SetLearning(m.learning())
-	m.tickHealth(now)
+	m.tickHealth(now, before)
 	for _, f := range m.fams {
 		f.table.Tick(now, func(r visibility.RowID) { f.recount(m, r, now) })
 	}
@@ -251,7 +256,7 @@ func (m *Monitor) Tick(now bgp.Micros) {
 
 // learning reports a feed without a RIB that is younger than LearnFor.
 func (m *Monitor) learning() bool {
-	return !m.seeded && m.now-m.started < bgp.Micros(m.cfg.LearnFor)*bgp.Second
+	return !m.described && m.now-m.started < bgp.Micros(m.cfg.LearnFor)*bgp.Second
 }
 
 // country registers a country once.

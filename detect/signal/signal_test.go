@@ -282,7 +282,7 @@ func TestResyncEnds(t *testing.T) {
 	if err := f.m.Begin(bgp.Message{At: at(72), Peer: ps[0]}); err != nil {
 		t.Fatal(err)
 	}
-	f.m.EndOfRIB()
+	f.m.EndOfRIB(false)
 	f.m.End()
 	if s := f.state(ps[0]).State; s != "up" {
 		t.Errorf("after its End-of-RIB: %s", s)

@@ -3,7 +3,6 @@ package signal
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/visibility"
@@ -33,7 +32,7 @@ func (m *Monitor) LostRows(e detect.EntityID, s detect.SignalID, yield func(dete
 func (m *Monitor) Withdrawals(h detect.Row, from int64, yield func(detect.Withdrawal)) {
 	f, r := m.row(h)
 	m.trace.since(f.rows[r].traced, bgp.Micros(from), func(e *traceEntry) {
-		if p := m.peers[e.peer]; e.withdrew && p.health == peerUp {
+		if p := m.peers[e.peer]; e.withdrew && p.votes(int(f.sig)) {
 			yield(detect.Withdrawal{At: int64(e.at), AS: p.name.AS, Peer: p.name.String()})
 		}
 	})
@@ -74,22 +73,30 @@ func (m *Monitor) MeanLoss(e detect.EntityID, s detect.SignalID) float64 {
 // Parts implements detect.World.
 func (m *Monitor) Parts(e detect.EntityID, s detect.SignalID) []detect.Part {
 	f := m.fams[s]
+	m.atPeak(e, s)
 	type part struct {
-		as             uint32
-		lost, expected int64
-		prefixes       int
+		as              uint32
+		lost, expected  int64
+		prefixes, moved int
 	}
 	byAS := map[uint32]*part{} // look-ups only
 	var list []*part
+	of := func(as uint32) *part {
+		p := byAS[as]
+		if p == nil {
+			p = &part{as: as}
+			byAS[as] = p
+			list = append(list, p)
+		}
+		return p
+	}
 	f.each(e, func(_ visibility.RowID, x *row) {
 		if x.judged != lost && x.judged != up || x.origin == 0 {
 			return
 		}
-		p := byAS[x.origin]
-		if p == nil {
-			p = &part{as: x.origin}
-			byAS[x.origin] = p
-			list = append(list, p)
+		p := of(x.origin)
+		if from := x.movedSince(m.now - movedFor); from != 0 {
+			of(from).moved++
 		}
 		p.expected += int64(x.units)
 		if x.judged == lost {
@@ -107,7 +114,7 @@ func (m *Monitor) Parts(e detect.EntityID, s detect.SignalID) []detect.Part {
 	out := make([]detect.Part, 0, min(len(list), most))
 	for _, p := range list[:min(len(list), most)] {
 		ent := m.engine.Entity(m.network(p.as))
-		out = append(out, detect.Part{Entity: ent, Unit: s.Unit(), Lost: p.lost, Expected: p.expected, Prefixes: p.prefixes})
+		out = append(out, detect.Part{Entity: ent, Unit: s.Unit(), Lost: p.lost, Expected: p.expected, Prefixes: p.prefixes, Moved: p.moved})
 	}
 	return out
 }
@@ -141,123 +148,6 @@ func (m *Monitor) Parent(e detect.EntityID, s detect.SignalID) detect.EntityID {
 		}
 	}
 	return best.id
-}
-
-// watchedRow is a member of one or more open incidents.
-type watchedRow struct {
-	incidents []int
-	first     detect.Withdrawal
-	peers     []*peer // that withdrew it since it is watched, in order of doing so
-	worst     visibility.Vote
-	history   []detect.Point
-}
-
-const maxHistory = 2000 // points kept of one member; later ones replace the last
-
-func (w *watchedRow) withdrew(p *peer) {
-	if !slices.Contains(w.peers, p) {
-		w.peers = append(w.peers, p)
-	}
-}
-
-// point notes what the voters say after a change.
-func (w *watchedRow) point(at bgp.Micros, v visibility.Vote) {
-	if v.Expected > 0 && (w.worst.Expected == 0 || v.Withdrawn*w.worst.Expected > w.worst.Withdrawn*v.Expected) {
-		w.worst = v
-	}
-	p := detect.Point{At: detect.At(at.Time().Truncate(time.Second)), Carried: v.Expected - v.Withdrawn, Expected: v.Expected}
-	if n := len(w.history); n > 0 {
-		last := &w.history[n-1]
-		if last.Carried == p.Carried && last.Expected == p.Expected {
-			return
-		}
-		if last.At.Equal(p.At.Time) || n >= maxHistory {
-			*last = p
-			return
-		}
-	}
-	w.history = append(w.history, p)
-}
-
-// Watch implements detect.World.
-func (m *Monitor) Watch(h detect.Row, incident int, from int64) {
-	f, r := m.row(h)
-	w := m.watched[h]
-	if w == nil {
-		w = &watchedRow{}
-		m.watched[h] = w
-		f.rows[r].watched = true
-		f.table.Freeze(r, 1)
-		m.past(f, r, h, w, bgp.Micros(from))
-	}
-	w.incidents = append(w.incidents, incident)
-	c := m.cases[incident]
-	if c == nil {
-		c = newCase(m.keep)
-		m.cases[incident] = c
-	}
-	c.rows++
-	m.trace.since(f.rows[r].traced, bgp.Micros(from), func(e *traceEntry) {
-		c.ordered = false
-		c.pending = append(c.pending, m.trace.msgs[e.msg-m.trace.first])
-	})
-}
-
-// past rebuilds how a new member was lost: who withdrew it first, and how the withdrawals that still stand added up.
-func (m *Monitor) past(f *family, r visibility.RowID, h detect.Row, w *watchedRow, from bgp.Micros) {
-	m.Withdrawals(h, int64(from), func(x detect.Withdrawal) { w.first = x })
-	v := f.table.Vote(r)
-	cells := m.standing(f, r, from)
-	carried := min(v.Expected, v.Expected-v.Withdrawn+len(cells)) // sessions of one AS withdraw one by one: an upper bound
-	if len(cells) > 0 {
-		w.point(from, visibility.Vote{Expected: v.Expected, Withdrawn: v.Expected - carried})
-	}
-	for _, c := range cells {
-		carried = max(0, carried-1)
-		w.point(c.at, visibility.Vote{Expected: v.Expected, Withdrawn: v.Expected - carried})
-		w.withdrew(c.peer)
-	}
-	w.point(max(m.now, m.cur.At), v)
-}
-
-// Unwatch implements detect.World.
-func (m *Monitor) Unwatch(h detect.Row, incident int) {
-	f, r := m.row(h)
-	w := m.watched[h]
-	if w == nil {
-		return
-	}
-	w.incidents = slices.DeleteFunc(w.incidents, func(i int) bool { return i == incident })
-	if c := m.cases[incident]; c != nil {
-		if c.rows--; c.rows == 0 { // the incident ended; its last revision has taken the messages
-			delete(m.cases, incident)
-		}
-	}
-	if len(w.incidents) == 0 {
-		delete(m.watched, h)
-		f.rows[r].watched = false
-		f.table.Freeze(r, -1)
-	}
-}
-
-// Member implements detect.World.
-func (m *Monitor) Member(h detect.Row, _ int) detect.Member {
-	f, r := m.row(h)
-	x := &f.rows[r]
-	out := detect.Member{Prefix: f.table.Prefix(r).String(), Origin: x.origin, Units: int64(x.units), Deaggregated: x.covered}
-	if w := m.watched[h]; w != nil {
-		if w.first.At != 0 {
-			out.FirstWithdrawal = detect.At(bgp.Micros(w.first.At).Time())
-			out.FirstPeer = w.first.Peer
-		}
-		out.Withdrawn, out.Expected = w.worst.Withdrawn, w.worst.Expected
-		out.History = slices.Clone(w.history)
-		for _, p := range w.peers {
-			out.Peers = append(out.Peers, p.name.String())
-		}
-		slices.Sort(out.Peers)
-	}
-	return out
 }
 
 // Context implements detect.World.
@@ -297,7 +187,7 @@ func (m *Monitor) countVotes(f *family) {
 			if p.touched[f.sig] {
 				has = true
 				v.Sessions++
-				votes = votes || p.health == peerUp
+				votes = votes || p.votes(int(f.sig))
 			}
 		}
 		if has {
@@ -333,6 +223,9 @@ func (m *Monitor) coverage(f *family) detect.Coverage {
 	}
 	if f.small {
 		why = append(why, "small_quorum")
+	}
+	if slices.ContainsFunc(m.colls, func(c *collector) bool { return c.halved || !m.paused && c.state != collectorUp }) {
+		why = append(why, "collector_down")
 	}
 	if m.learning() {
 		why = append(why, "learning")
@@ -382,10 +275,11 @@ func (m *Monitor) Peers() []bgp.PeerStatus {
 	out := make([]bgp.PeerStatus, len(m.peers))
 	for i, p := range m.peers {
 		v4, v6 := m.fams[0].table.Counters(p.id), m.fams[1].table.Counters(p.id)
+		state, since, note := p.status()
 		out[i] = bgp.PeerStatus{
-			Peer: p.name, State: healthNames[p.health], Since: p.since, LastMessage: p.last, Messages: p.count,
+			Peer: p.name, State: state, Since: since, LastMessage: p.last, Messages: p.count,
 			Withdrawals: v4.Withdrawals + v6.Withdrawals, Duplicates: v4.DuplicateWithdrawals + v6.DuplicateWithdrawals,
-			KnownV4: v4.Known, KnownV6: v6.Known, FullFeed: p.full[0] || p.full[1], Faults: p.faults, Note: p.note,
+			KnownV4: v4.Known, KnownV6: v6.Known, FullFeed: p.full[0] || p.full[1], Faults: p.faults, Note: note,
 		}
 	}
 	return out

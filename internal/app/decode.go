@@ -126,10 +126,12 @@ func (w *decoding) records(ctx context.Context, f *collect.File, in *countedRead
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			w.bar.at(w.done+in.stored(f.Input.Bytes), rec.Time)
 		}
 		switch {
 		case err == nil:
+			if n%1024 == 0 {
+				w.bar.at(w.done+in.stored(f.Input.Bytes), rec.Time)
+			}
 		case errors.As(err, &torn):
 			w.stats.torn(f.Input.Name, torn)
 			continue

@@ -137,8 +137,8 @@ func (f *follower) message(msg bgp.Message, in *bgp.Input) {
 		f.m.Elem(&f.elem)
 		in.Elems++
 	}
-	if _, ok := f.update.EndOfRIB(); ok {
-		f.m.EndOfRIB()
+	if fam, ok := f.update.EndOfRIB(); ok && (fam == wire.IPv4Unicast || fam == wire.IPv6Unicast) {
+		f.m.EndOfRIB(fam == wire.IPv6Unicast)
 	}
 	f.m.End()
 	f.parsed(in)

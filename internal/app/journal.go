@@ -30,7 +30,9 @@ type journal struct {
 	until  time.Time
 	end    bgp.Micros // tick on to here after the last record; 0: one second
 	watch  func(done int64, now bgp.Micros, count recordCounts)
-	paths  bool // keep AS paths
+	paths  bool                                    // keep AS paths
+	stop   bgp.Micros                              // reading ends with the first record of this time or later; 0: with the last
+	each   func(m *signal.Monitor, now bgp.Micros) // after each tick; may be nil
 	log    zerolog.Logger
 }
 
@@ -78,7 +80,11 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 	if err != nil && !empty {
 		return nil, err
 	}
-	where, err := j.places(item.Record.Time.Time())
+	var first time.Time
+	if !empty {
+		first = item.Record.Time.Time()
+	}
+	where, err := j.places(first)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +94,18 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 	})
 	j.rec.attach(m)
 	f := &follower{m: m, onTick: j.rec.tick, paths: j.paths}
+	if j.each != nil {
+		f.onTick = func(now bgp.Micros) {
+			j.rec.tick(now)
+			j.each(m, now)
+		}
+	}
 	progress := func(now bgp.Micros) {
 		if j.watch != nil {
 			j.watch(merger.Counts().BytesDone+seeds.counts().BytesDone, now, f.count)
 		}
 	}
-	for !empty {
+	for !empty && (j.stop == 0 || item.Record.Time < j.stop) {
 		if at := item.Record.Time.Time(); (j.from.IsZero() || !at.Before(j.from)) && (j.until.IsZero() || at.Before(j.until)) {
 			if f.now == 0 {
 				if err := seeds.seed(ctx, f, item.Record.Time, progress); err != nil {

@@ -13,7 +13,8 @@ import (
 
 // places answers where a prefix counts, from the best tables there are for the time of the event.
 type places struct {
-	r *entity.Resolver
+	r     *entity.Resolver
+	zones []entity.Zone
 }
 
 // newPlaces loads the reference folder, if one is given, and picks the tables nearest to the event.
@@ -29,7 +30,7 @@ func newPlaces(dir string, event time.Time) (*places, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("choosing reference tables: %w", err)
 	}
-	return &places{r}, set.Notes, nil
+	return &places{r, set.Zones}, set.Notes, nil
 }
 
 // Country implements signal.Places.
@@ -46,6 +47,16 @@ func (p *places) CountryName(code string) string {
 
 // NetworkName implements signal.Places.
 func (p *places) NetworkName(as uint32) string { return p.r.Networks.Entity(as).Name }
+
+// Zones implements signal.Zones.
+func (p *places) Zones(prefix bgp.Prefix, origin uint32, country string, at bgp.Micros) (out []detect.Entity) {
+	for i := range p.zones {
+		if z := &p.zones[i]; z.Contains(prefix, origin, country, at.Time()) {
+			out = append(out, detect.Entity{Type: "zone", Code: z.Slug, Name: z.Name})
+		}
+	}
+	return out
+}
 
 // References implements signal.Places.
 func (p *places) References(at bgp.Micros) []detect.Reference {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -111,6 +112,15 @@ var rules = []rule{
 	engineRule("title-share", func(c *detect.Config) { c.TitleShare = 2 }),
 	engineRule("title-share-zero", func(c *detect.Config) { c.TitleShare = 0 }),
 	engineRule("min-observable", func(c *detect.Config) { c.MinObservable = 0 }),
+	engineRule("slow-reference", func(c *detect.Config) { c.SlowReference = 0 }),
+	engineRule("slow-history", func(c *detect.Config) { c.SlowHistory = 0 }),
+	engineRule("slow-allowance", func(c *detect.Config) { c.SlowAllowance = 0 }),
+	engineRule("slow-threshold", func(c *detect.Config) { c.SlowThreshold = 0 }),
+	engineRule("slow-threshold-long", func(c *detect.Config) { c.SlowThreshold = 1 << 20 }),
+	engineRule("stay-share", func(c *detect.Config) { c.StayShare = 2 }),
+	engineRule("stay-share-zero", func(c *detect.Config) { c.StayShare = 0 }),
+	engineRule("settled-after", func(c *detect.Config) { c.SettledAfter = 1 << 30 }),
+	engineRule("settled-change", func(c *detect.Config) { c.SettledChange = 0 }),
 
 	peerRule("min-voters", func(c *signal.Config) { c.MinVoters = 0 }),
 	peerRule("small-voters", func(c *signal.Config) { c.SmallVoters = 1 << 30 }),
@@ -120,6 +130,8 @@ var rules = []rule{
 	peerRule("lost-share-all", func(c *signal.Config) { c.LostShare = 0.99 }),
 	peerRule("full-feed-share", func(c *signal.Config) { c.FullFeedShare = 2 }),
 	peerRule("stale-after", func(c *signal.Config) { c.StaleAfter = 1 << 30 }),
+	peerRule("collector-gap", func(c *signal.Config) { c.CollectorGap = 1 << 30 }),
+	peerRule("collector-gap-zero", func(c *signal.Config) { c.CollectorGap = 0 }),
 	peerRule("pause", func(c *signal.Config) { c.SpokeWithin = 1 << 30 }),
 	peerRule("mass-window", func(c *signal.Config) { c.MassWindow = 1 }),
 	peerRule("mass-share", func(c *signal.Config) { c.MassShare = 2 }),
@@ -295,9 +307,20 @@ var decideNothing = map[string]string{
 	"signal.SampleHeartbeat": "how often a sample is stored",
 }
 
+// weeksLong are numbers that decide only after weeks, which no scenario lasts. The stories of detect/band_test.go live through them by the
+// minute, and change each of these numbers.
+var weeksLong = []string{"BandWeeks", "BandDays", "BandHistory", "BandQuantile", "BandMADFactor", "CountryCap", "NetworkCap"}
+
 // TestEveryNumberIsARule: a number added to a configuration needs a rule above, and with it a scenario, or a word why not.
 func TestEveryNumberIsARule(t *testing.T) {
 	changed := map[string]bool{}
+	stories, err := os.ReadFile("../../detect/band_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range weeksLong {
+		changed["detect."+name] = regexp.MustCompile(`c\.` + name + `\b[^{}]*= `).Match(stories)
+	}
 	for _, r := range rules {
 		engine, peers := detect.DefaultConfig(), signal.DefaultConfig()
 		r.drop(&engine, &peers)
