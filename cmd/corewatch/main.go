@@ -22,6 +22,7 @@ type cli struct {
 	Run       runCmd       `cmd:"" help:"Watch, and serve pages; without configuration: the built-in demonstration."`
 	Replay    replayCmd    `cmd:"" help:"Read MRT archives or a scenario and print the incidents found in them."`
 	Decode    decodeCmd    `cmd:"" help:"Print what MRT files say: for people, as JSON, or as bgpdump -m does."`
+	Eval      evalCmd      `cmd:"" help:"Score the method against truth, beside the rules of others (docs/eval.md)."`
 	Explain   explainCmd   `cmd:"" help:"Say why there was, or was not, an alert about a country or network at an instant."`
 	Incidents incidentsCmd `cmd:"" help:"Read the incidents of a store."`
 	Evidence  evidenceCmd  `cmd:"" help:"Export the evidence behind an incident."`

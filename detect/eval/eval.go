@@ -14,7 +14,8 @@
 // alarm either, and has not found it.
 //
 // An event marked Minor must not be found, and finding it is no false alarm: it is real by the truth, and below what the methods
-// publish.
+// publish. An alert smaller than Options.MinSize that is about no event is neither right nor false: a truth that has no events of
+// that size cannot say. Such alerts are counted apart.
 package eval
 
 import (
@@ -46,6 +47,7 @@ type Alert struct {
 	Published bgp.Micros // others can know
 	End       bgp.Micros
 	Retracted bool
+	Size      int // prefixes lost, or blocks where the method counts those; 0 when it does not say
 	Detail    string
 }
 
@@ -53,6 +55,7 @@ type Alert struct {
 type Method struct {
 	Name   string
 	Alerts []Alert
+	Brief  bool // in text its disagreements are counted, not listed
 }
 
 // Options bound a comparison. Zero values mean the defaults.
@@ -63,6 +66,7 @@ type Options struct {
 	Tolerance   bgp.Micros // default 300 s
 	Join        bgp.Micros // default 900 s
 	Late        bgp.Micros // default 3,600 s
+	MinSize     int        // of an alert about no event, to be false; 0: every one is
 }
 
 func (o Options) withDefaults() Options {
@@ -110,7 +114,11 @@ type Score struct {
 
 	Retracted Ratio `json:"retracted"` // alerts taken back, of all
 
+	Small int `json:"too_small_to_judge"` // alerts about no event that are smaller than the truth's smallest; in no other figure
+
 	Disagreements []Disagreement `json:"disagreements,omitempty"`
+
+	brief bool
 }
 
 // Disagreement is one place where method and truth differ.
@@ -127,5 +135,7 @@ type Disagreement struct {
 // Evaluate scores one method.
 func Evaluate(events []Event, m Method, o Options) Score {
 	o = o.withDefaults()
-	return newMatching(events, m.Alerts, o).score(m.Name)
+	s := newMatching(events, m.Alerts, o).score(m.Name)
+	s.brief = m.Brief
+	return s
 }

@@ -62,7 +62,7 @@ func TestScore(t *testing.T) {
 		alert("x4", "FF", 9000, 9600),
 		lied,
 	}
-	s := Evaluate(events, Method{"ours", alerts}, day())
+	s := Evaluate(events, Method{Name: "ours", Alerts: alerts}, day())
 	for _, c := range []struct {
 		name      string
 		got, want any
@@ -130,15 +130,53 @@ func TestMatching(t *testing.T) {
 		{"outside the scored time", []Event{event("AA", -1000, -500)}, []Alert{alert("a", "AA", -1000, 0)}, Ratio{}, Ratio{}},
 		{"an event outside excuses an alert inside", []Event{event("AA", -100, 500)}, []Alert{alert("a", "AA", 10, 0)}, Ratio{}, Ratio{1, 1}},
 	} {
-		s := Evaluate(c.events, Method{"m", c.alerts}, day())
+		s := Evaluate(c.events, Method{Name: "m", Alerts: c.alerts}, day())
 		if s.Recall != c.recall || s.Precision != c.right {
 			t.Errorf("%s: recall %v, precision %v; want %v, %v", c.name, s.Recall, s.Precision, c.recall, c.right)
 		}
 	}
 	// The alert nearest to the start gives the delays, whichever order they come in.
-	s := Evaluate([]Event{event("AA", 1000, 3000)}, Method{"m", []Alert{alert("a", "AA", 800, 0), alert("b", "AA", 1050, 0), alert("c", "AA", 2000, 0)}}, day())
+	s := Evaluate([]Event{event("AA", 1000, 3000)}, Method{Name: "m", Alerts: []Alert{alert("a", "AA", 800, 0), alert("b", "AA", 1050, 0), alert("c", "AA", 2000, 0)}}, day())
 	if !slices.Equal(s.StartToRaised.all, []float64{65}) {
 		t.Errorf("delay %v, want that of the second alert", s.StartToRaised.all)
+	}
+}
+
+// TestTooSmallToJudge: an alert below MinSize is false to nobody, and can still find an event.
+func TestTooSmallToJudge(t *testing.T) {
+	sized := func(id, code string, at, size int) Alert {
+		a := alert(id, code, at, 0)
+		a.Size = size
+		return a
+	}
+	o := day()
+	o.MinSize = 4
+	s := Evaluate([]Event{event("AA", 1000, 2000)}, Method{Name: "m", Alerts: []Alert{
+		sized("a", "AA", 1000, 3), sized("b", "BB", 1000, 3), sized("c", "BB", 5000, 4), sized("d", "BB", 9000, 0),
+	}}, o)
+	if s.Recall != (Ratio{1, 1}) || s.Precision != (Ratio{1, 3}) || s.FalseAlarms.N != 2 || s.Small != 1 {
+		t.Errorf("recall %v, precision %v, false %v, small %d", s.Recall, s.Precision, s.FalseAlarms, s.Small)
+	}
+}
+
+// TestTable holds both written forms, and that a brief method's disagreements are counted only.
+func TestTable(t *testing.T) {
+	var x Table
+	x.Title, x.Columns, x.Note = "a title", []string{"ours", "other"}, "a note"
+	x.Add("found", Ratio{1, 2}, Count(7))
+	x.Add("a|b", Text("word"))
+	want := "**a title**\n\n|  | ours | other |\n|---|---|---|\n| found | 1/2 50.0 % (≥ 2.5 %) | 7 |\n| a\\|b | word |\n\na note\n"
+	if got := x.Markdown(); got != want {
+		t.Errorf("markdown\n%q, want\n%q", got, want)
+	}
+	var b bytes.Buffer
+	if err := x.WriteText(&b); err != nil || !strings.Contains(b.String(), "found  1/2 50.0 % (≥ 2.5 %)  7\n") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+	r := Compare("paper", "country", []Event{event("AA", 1000, 2000)}, []Method{{Name: "silent", Brief: true}}, day())
+	b.Reset()
+	if err := r.WriteText(&b); err != nil || !strings.Contains(b.String(), "silent: 1 disagreements (1 missed of 1 entities), each with --json\n") || strings.Contains(b.String(), "00:16:40Z") {
+		t.Errorf("%v\n%s", err, b.String())
 	}
 }
 
@@ -181,8 +219,8 @@ func TestReport(t *testing.T) {
 	network := event("AS64500", 1000, 2000)
 	network.Entity.Type = "network"
 	r := Compare("paper", "country", []Event{event("AA", 1000, 2000), network}, []Method{
-		{"ours", []Alert{alert("x1", "AA", 1030, 2010)}},
-		{"silent", nil},
+		{Name: "ours", Alerts: []Alert{alert("x1", "AA", 1030, 2010)}},
+		{Name: "silent"},
 	}, day())
 	var b bytes.Buffer
 	if err := r.WriteText(&b); err != nil {
@@ -196,7 +234,7 @@ func TestReport(t *testing.T) {
 		"false alarms                0, 0.00 a day (≤ 3.00)  0, 0.00 a day (≤ 3.00)\n",
 		"start to alert              45 s / 45 s (n 1)       –\n",
 		"\nours: 0 disagreements\n",
-		"\nsilent: 1 disagreements\n  missed  country:AA  bgp.v4  2023-11-15T00:16:40Z  2023-11-15T00:33:20Z\n",
+		"\nsilent: 1 disagreements (1 missed of 1 entities)\n  missed  country:AA  bgp.v4  2023-11-15T00:16:40Z  2023-11-15T00:33:20Z\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, b.String())

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -43,7 +44,7 @@ func FromIncidents(incidents []*detect.Incident, level Level) (alerts []Alert) {
 		}
 		if len(inc.Signals) > 0 {
 			p := inc.Signals[0].Prefixes
-			a.Detail = fmt.Sprintf("%d of %d prefixes", p.Lost, p.Expected)
+			a.Size, a.Detail = p.Lost, fmt.Sprintf("%d of %d prefixes", p.Lost, p.Expected)
 		}
 		alerts = append(alerts, a)
 		for n, e := range inc.Episodes {
@@ -55,6 +56,9 @@ func FromIncidents(incidents []*detect.Incident, level Level) (alerts []Alert) {
 				again.ID = inc.ID + "/episode-" + strconv.Itoa(n+1)
 				again.Earliest, again.Latest, again.Crossed = micros(e.Start), micros(e.Start), micros(e.Start)
 				again.Raised, again.Published, again.End = at, at, micros(e.End)
+				if len(inc.Signals) > 0 { // the peak of an episode is a share; this is what it is of
+					again.Size = int(math.Round(float64(e.PeakLostShare) * float64(inc.Signals[0].Prefixes.Expected)))
+				}
 				again.Detail = fmt.Sprintf("episode, peak %.1f %%", 100*float64(e.PeakLostShare))
 				alerts = append(alerts, again)
 			}
@@ -106,7 +110,7 @@ func FromRival(found []rival.Alert, level string) (alerts []Alert) {
 		alerts = append(alerts, Alert{
 			ID: r.Level + "-" + strconv.Itoa(i+1), Entity: detect.Entity{Type: r.Entity.Kind, Code: r.Entity.Code},
 			Signals: []string{signalOf(r.Family)}, Earliest: r.Start, Latest: r.Raised, Crossed: 0,
-			Raised: r.Raised, Published: r.Published, End: r.Ended, Detail: detail,
+			Raised: r.Raised, Published: r.Published, End: r.Ended, Size: int(r.Lost), Detail: detail,
 		})
 	}
 	return alerts

@@ -116,6 +116,10 @@ func (m *matching) score(name string) Score {
 		if !m.o.within(a.begun()) {
 			continue
 		}
+		if !m.about[j] && a.Size > 0 && a.Size < m.o.MinSize {
+			s.Small++
+			continue
+		}
 		s.Precision.Of++
 		s.Retracted.Of++
 		if m.about[j] {

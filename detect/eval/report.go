@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/corewatch/corewatch/detect"
 )
@@ -48,7 +47,7 @@ func Compare(suite, kind string, events []Event, methods []Method, o Options) Re
 				alerts = append(alerts, a)
 			}
 		}
-		r.Scores = append(r.Scores, Evaluate(mine, Method{m.Name, alerts}, o))
+		r.Scores = append(r.Scores, Evaluate(mine, Method{m.Name, alerts, m.Brief}, o))
 	}
 	return r
 }
@@ -80,35 +79,44 @@ var rows = []struct {
 	{"start interval width", func(s *Score) fmt.Stringer { return s.Width }},
 	{"end error", func(s *Score) fmt.Stringer { return s.EndError }},
 	{"retracted", func(s *Score) fmt.Stringer { return s.Retracted }},
+	{"too small to judge", func(s *Score) fmt.Stringer { return Count(s.Small) }},
 }
 
-// WriteText writes the table, methods side by side, and below it every disagreement of every method. Delays are median / 95th
-// percentile; bounds in brackets are one-sided at 95 %.
-func (r *Report) WriteText(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s: %d events, %d minor", r.Suite, r.Kind, r.Events, r.Minor)
+// Table is the figures without the disagreements, methods side by side. Delays are median / 95th percentile; bounds in brackets are
+// one-sided at 95 %.
+func (r *Report) Table() Table {
+	t := Table{Title: fmt.Sprintf("%s, %s: %d events, %d minor", r.Suite, r.Kind, r.Events, r.Minor)}
 	if !r.From.IsZero() {
-		fmt.Fprintf(&b, ", %s to %s", r.From, r.Until)
+		t.Title += fmt.Sprintf(", %s to %s", r.From, r.Until)
 	}
-	b.WriteString("\n\n")
-	table := [][]string{{""}}
 	for i := range r.Scores {
-		table[0] = append(table[0], r.Scores[i].Method)
+		t.Columns = append(t.Columns, r.Scores[i].Method)
 	}
 	for _, row := range rows {
-		line := []string{row.name}
+		line := Row{Name: row.name}
 		for i := range r.Scores {
-			line = append(line, row.cell(&r.Scores[i]).String())
+			line.Cells = append(line.Cells, row.cell(&r.Scores[i]))
 		}
-		table = append(table, line)
+		t.Rows = append(t.Rows, line)
 	}
-	writeColumns(&b, table)
+	return t
+}
+
+// WriteText writes the table, and below it the disagreements of every method: each one, or their number where the method is Brief.
+func (r *Report) WriteText(w io.Writer) error {
+	var b strings.Builder
+	t := r.Table()
+	t.text(&b)
 	for i := range r.Scores {
 		s := &r.Scores[i]
-		fmt.Fprintf(&b, "\n%s: %d disagreements\n", s.Method, len(s.Disagreements))
+		b.WriteString("\n" + s.Summary() + "\n")
+		if s.brief {
+			continue
+		}
 		var list [][]string
 		for _, d := range s.Disagreements {
-			list = append(list, []string{"  " + d.What, d.Entity.Key(), d.Signal, d.From.String(), d.Until.String(), d.Alert, d.Detail})
+			line := d.Line()
+			list = append(list, append([]string{"  " + line[0]}, line[1:]...))
 		}
 		writeColumns(&b, list)
 	}
@@ -118,30 +126,36 @@ func (r *Report) WriteText(w io.Writer) error {
 	return nil
 }
 
-// writeColumns aligns the cells and drops columns that are empty throughout.
-func writeColumns(b *strings.Builder, table [][]string) {
-	var width []int
-	for _, line := range table {
-		for i, cell := range line {
-			if i == len(width) {
-				width = append(width, 0)
+// Listed reports whether the method's disagreements are to be listed one by one in text.
+func (s *Score) Listed() bool { return !s.brief }
+
+// Summary is the line above a list of disagreements.
+func (s *Score) Summary() string {
+	text := fmt.Sprintf("%s: %d disagreements", s.Method, len(s.Disagreements))
+	if len(s.Disagreements) == 0 {
+		return text
+	}
+	var parts []string
+	for _, what := range []string{"missed", "false", "start", "retracted"} {
+		n, of := 0, map[string]bool{}
+		for _, d := range s.Disagreements {
+			if d.What == what {
+				n++
+				of[d.Entity.Key()] = true
 			}
-			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s of %d entities", n, what, len(of)))
 		}
 	}
-	for _, line := range table {
-		var text strings.Builder
-		for i, cell := range line {
-			if width[i] == 0 {
-				continue
-			}
-			if i > 0 {
-				text.WriteString("  ")
-			}
-			text.WriteString(cell)
-			text.WriteString(strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell)))
-		}
-		b.WriteString(strings.TrimRight(text.String(), " "))
-		b.WriteString("\n")
+	text += " (" + strings.Join(parts, ", ") + ")"
+	if s.brief {
+		text += ", each with --json"
 	}
+	return text
+}
+
+// Line is the disagreement in columns: what, entity, signal, from, until, alert, detail.
+func (d Disagreement) Line() []string {
+	return []string{d.What, d.Entity.Key(), d.Signal, d.From.String(), d.Until.String(), d.Alert, d.Detail}
 }
