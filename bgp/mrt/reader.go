@@ -64,9 +64,13 @@ type Reader struct {
 	rec     Record // the one given out; a Record is too long to be copied for nothing
 }
 
+// firstBuffer is enough for hundreds of records, and little enough that what was read into it is still in the processor's cache
+// when it is parsed. A longer record makes it grow.
+const firstBuffer = 64 << 10
+
 // NewReader reads records from the decompressed stream r.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{src: r, buf: make([]byte, 256<<10)}
+	return &Reader{src: r, buf: make([]byte, firstBuffer)}
 }
 
 // Next returns the next record; it is valid until the next call. A *TornError tells of bytes that are not a record, after

@@ -43,12 +43,9 @@ type header struct {
 }
 
 func parseHeader(b []byte) header {
-	return header{
-		seconds: binary.BigEndian.Uint32(b),
-		typ:     binary.BigEndian.Uint16(b[4:]),
-		sub:     binary.BigEndian.Uint16(b[6:]),
-		length:  binary.BigEndian.Uint32(b[8:]),
-	}
+	_ = b[headerLen-1]
+	first := binary.BigEndian.Uint64(b) // one load for three fields
+	return header{seconds: uint32(first >> 32), typ: uint16(first >> 16), sub: uint16(first), length: binary.BigEndian.Uint32(b[8:])}
 }
 
 // extended reports whether the body starts with microseconds: BGP4MP_ET, ISIS_ET, OSPFv3_ET.
@@ -86,14 +83,20 @@ func least(typ uint16) uint32 {
 // set makes r the record of raw, which starts with header h and is as long as it says.
 func (r *Record) set(h header, raw []byte, offset int64) {
 	r.Time, r.Type, r.Subtype = bgp.Seconds(int64(h.seconds)), h.typ, h.sub
-	r.Raw, r.Offset = raw, offset
-	body := raw[headerLen:]
-	if extended(h.typ) && len(body) >= 4 {
-		// A value of a second or more is a fault of the writer; the second of the header is still good.
-		if us := binary.BigEndian.Uint32(body); us < uint32(bgp.Second) {
-			r.Time += bgp.Micros(us)
-		}
-		body = body[4:]
+	r.Raw, r.Body, r.Offset = raw, raw[headerLen:], offset
+	if extended(h.typ) {
+		r.takeMicros()
 	}
-	r.Body = body
+}
+
+// takeMicros moves the microseconds of an extended type from the body to the time.
+func (r *Record) takeMicros() {
+	if len(r.Body) < 4 {
+		return
+	}
+	// A value of a second or more is a fault of the writer; the second of the header is still good.
+	if us := binary.BigEndian.Uint32(r.Body); us < uint32(bgp.Second) {
+		r.Time += bgp.Micros(us)
+	}
+	r.Body = r.Body[4:]
 }

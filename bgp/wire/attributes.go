@@ -23,7 +23,7 @@ type Attributes struct {
 }
 
 // Attributes is the view of what was last given to Parse or ParseRIB; empty when Parse gave an error.
-func (u *Update) Attributes() Attributes { return Attributes{list: u.attrs, as4: u.opts.AS4} }
+func (u *Update) Attributes() Attributes { return Attributes{list: u.Attrs(), as4: u.opts.AS4} }
 
 // cutAttr splits the first attribute off a list. It is false when the attribute overruns the list; a then has what there is of it.
 func cutAttr(b []byte) (a Attr, rest []byte, ok bool) {

@@ -114,34 +114,31 @@ func (u *Update) readAttrs(from, to int) error {
 	if u.opts.IBGP {
 		table = &rules[1]
 	}
-	var (
-		err  error
-		seen uint64 // the types below 64
-		msg  = u.msg[:to]
-	)
-	for at := from; at < to; {
-		if to-at >= 4 {
-			head := binary.BigEndian.Uint32(msg[at:])
-			typ := byte(head >> 16)
-			r, bit := &table[typ], uint64(1)<<(typ&63)
-			n, value := head>>8&0xff, at+3
-			if head&(flagExtended<<24) != 0 {
-				n, value = head&0xffff, at+4
-			}
-			next := value + int(n)
-			if (head>>24^r.flags)&r.bits|n&r.part == 0 && typ < 64 && seen&bit == 0 && n-r.least <= r.more && next <= to {
-				seen |= bit
-				u.kept[r.slot%slots] = span{uint32(value), uint32(next)}
-				at = next
-				continue
-			}
+	var seen uint64 // the types below 64
+	at, list := from, u.msg[from:to]
+	for len(list) >= 4 {
+		head := binary.BigEndian.Uint32(list)
+		typ := byte(head >> 16)
+		r, bit := &table[typ], uint64(1)<<(typ&63)
+		n, skip := head>>8&0xff, uint32(3)
+		if head&(flagExtended<<24) != 0 {
+			n, skip = head&0xffff, 4
 		}
-		if at, seen, err = u.readAttr(at, to, seen, table); err != nil {
+		next := int(skip + n)
+		if (head>>24^r.flags)&r.bits|n&r.part != 0 || typ >= 64 || seen&bit != 0 || n-r.least > r.more || next > len(list) {
 			break
 		}
+		seen |= bit
+		u.kept[r.slot%slots] = span{uint32(at) + skip, uint32(at + next)}
+		at += next
+		list = list[next:]
+	}
+	var err error
+	if at < to {
+		seen, err = u.readRest(at, to, seen, table)
 	}
 	u.seen[0] = seen
-	if v := u.kept[slotOrigin]; seen&(1<<attrOrigin) != 0 && v.from < v.to && msg[v.from] > 2 {
+	if v := u.kept[slotOrigin]; seen&(1<<attrOrigin) != 0 && v.from < v.to && u.msg[v.from] > 2 {
 		u.Faults |= FaultOrigin
 	}
 	const others = 1<<attrMPReach | 1<<attrMPUnreach | 1<<attrAggregator | 1<<attrLarge | 1<<attrIPv6Extended | 1<<attrAS4Path | 1<<attrAS4Agg
@@ -152,6 +149,15 @@ func (u *Update) readAttrs(from, to int) error {
 		u.setPath()
 	}
 	return err
+}
+
+// readRest is readAttrs from the first attribute on that has something wrong with it, or is the last and too short for an easy look.
+func (u *Update) readRest(at, to int, seen uint64, table *[256]rule) (uint64, error) {
+	var err error
+	for at < to && err == nil {
+		at, seen, err = u.readAttr(at, to, seen, table)
+	}
+	return seen, err
 }
 
 // readAttr judges the attribute at an offset, whatever it is like, and gives the offset of the next. seen are the types below 64 met so
@@ -284,7 +290,9 @@ func (u *Update) readReach(s span) {
 		return
 	}
 	u.reachFamily = f
-	u.fields[fieldReach] = span{s.from + uint32(5+hop), s.to}
+	prefixes := span{s.from + uint32(5+hop), s.to}
+	u.fields[fieldReach] = prefixes
+	u.holding |= prefixes.some() << fieldReach
 }
 
 // ribReach accepts both forms of MP_REACH_NLRI in a table dump: only the next hop and its length, as RFC 6396 section 4.3.4
@@ -305,7 +313,9 @@ func (u *Update) readUnreach(s span) {
 	f := Family{AFI: binary.BigEndian.Uint16(v), SAFI: v[2]}
 	u.hasUnreach, u.unreachFamily = true, f
 	if u.supported(f) {
-		u.fields[fieldUnreach] = span{s.from + 3, s.to}
+		prefixes := span{s.from + 3, s.to}
+		u.fields[fieldUnreach] = prefixes
+		u.holding |= prefixes.some() << fieldUnreach
 	} else if len(v) > 3 {
 		// Not empty, and so not an End-of-RIB: without prefixes that Next can give.
 		u.hasUnreach = false

@@ -121,8 +121,9 @@ func (u *Update) badNLRI() {
 
 // load64 is the eight octets of a message at an offset, with zeros for those behind its end. It reads what stands there whatever it
 // belongs to; the prefix made of it clears what is not its own. Near the end the octets come from a load that ends there: a
-// message is longer than eight octets, and the prefixes mostly are its last.
+// message is longer than eight octets, and the prefixes mostly are its last. Behind the very end, where only a
+// prefix of length 0 can have its octets, they are any.
 func load64(msg []byte, at int) uint64 {
 	from := min(at, len(msg)-8)
-	return binary.BigEndian.Uint64(msg[from:]) << (8 * uint(at-from))
+	return binary.BigEndian.Uint64(msg[from:]) << (8 * uint(at-from) & 63)
 }

@@ -72,7 +72,7 @@ func (u *Update) reachHop(v6 bool) ([]byte, bool) {
 // reachValue is the value of MP_REACH_NLRI, or what the collector left of it: prefixes are taken from before the cut, and so is
 // their next hop.
 func (u *Update) reachValue() ([]byte, bool) {
-	for b := u.attrs; len(b) > 0; {
+	for b := u.Attrs(); len(b) > 0; {
 		a, rest, ok := cutAttr(b)
 		if a.Type == attrMPReach && (ok || u.cut) {
 			return a.Value, true

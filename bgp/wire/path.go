@@ -165,29 +165,26 @@ func lastAS(seg []byte, wide bool) uint32 {
 }
 
 // hasZero reports whether AS 0 is among the AS numbers of a segment. It looks at eight octets at a time: a lane is zero when
-// taking one from it borrows into its top bit and the bit was not set.
+// taking one from it borrows into its top bit and the bit was not set. The last eight may overlap those before.
 func hasZero(seg []byte, wide bool) bool {
+	ones, tops := uint64(1<<48|1<<32|1<<16|1), uint64(1<<63|1<<47|1<<31|1<<15)
 	if wide {
-		const ones, tops = 1<<32 | 1, 1<<63 | 1<<31
-		for ; len(seg) >= 8; seg = seg[8:] {
-			if x := binary.BigEndian.Uint64(seg); (x-ones)&^x&tops != 0 {
-				return true
-			}
-		}
-		return len(seg) >= 4 && binary.BigEndian.Uint32(seg) == 0
+		ones, tops = 1<<32|1, 1<<63|1<<31
 	}
-	const ones, tops = 1<<48 | 1<<32 | 1<<16 | 1, 1<<63 | 1<<47 | 1<<31 | 1<<15
-	for ; len(seg) >= 8; seg = seg[8:] {
-		if x := binary.BigEndian.Uint64(seg); (x-ones)&^x&tops != 0 {
-			return true
-		}
+	if len(seg) < 8 {
+		// Filled up with octets that are not zero.
+		b := [8]byte{1, 1, 1, 1, 1, 1, 1, 1}
+		copy(b[:], seg)
+		x := binary.BigEndian.Uint64(b[:])
+		return (x-ones)&^x&tops != 0
 	}
-	for ; len(seg) >= 2; seg = seg[2:] {
-		if binary.BigEndian.Uint16(seg) == 0 {
-			return true
-		}
+	x := binary.BigEndian.Uint64(seg[len(seg)-8:])
+	zero := (x - ones) &^ x
+	for ; len(seg) > 8; seg = seg[8:] {
+		x = binary.BigEndian.Uint64(seg)
+		zero |= (x - ones) &^ x
 	}
-	return false
+	return zero&tops != 0
 }
 
 // Path is the AS path, merged with AS4_PATH where that applies; empty when there is none or it is malformed.

@@ -2,7 +2,8 @@
 //
 // It follows RFC 4271 (UPDATE), 4760 (multiprotocol), 6793 (four-octet AS numbers), 7911 (ADD-PATH) and 7606 (error handling):
 // what is malformed takes its routes away or loses an attribute, is named in Update.Faults and on each elem, and never hides the
-// withdrawals beside it. An observer has no session to reset; where the RFCs demand that, what is certain is kept and the rest is a fault.
+// withdrawals beside it. An observer has no session to reset; where the RFCs demand that, a message whose fields can be told apart is
+// kept as far as it is certain, and any other is refused whole.
 package wire
 
 import (
@@ -82,8 +83,9 @@ type Update struct {
 	cutAttrs bool
 
 	msg           []byte // what spans point into: the message, or the attributes of a table entry
-	attrs         []byte
-	fields        [fields]span // the prefixes of each phase
+	attrs         span
+	holding       uint8        // the fields that hold prefixes, one bit each
+	fields        [fields]span // the prefixes of each phase; meaningless for those not in holding
 	reachFamily   Family       // of a reach field that holds prefixes
 	unreachFamily Family       // with hasUnreach
 	hasUnreach    bool
@@ -96,7 +98,7 @@ type Update struct {
 	lead    int
 
 	phase      uint8
-	pending    uint8 // the fields to come that hold prefixes, one bit each
+	pending    uint8 // of the fields in holding, those to come
 	at, end    int   // what Next has not read of the current phase
 	addPath    bool
 	maxBits    uint8 // 32 or 128
@@ -110,7 +112,7 @@ type Update struct {
 type span struct{ from, to uint32 }
 
 // some is 1 unless the span is empty.
-func (s span) some() uint32 { return (s.from - s.to) >> 31 }
+func (s span) some() uint8 { return uint8((s.from - s.to) >> 31) }
 
 // Parse reads one whole BGP message (19-octet header included) of type UPDATE; Next then gives its elems. An error is one of the
 // Err values of this package and means that nothing in the message can be used. All that RFC 7606 handles short of that is not an error:
@@ -139,6 +141,22 @@ func (u *Update) Parse(msg []byte, o Options) error {
 		}
 	}
 	u.msg = msg
+	if len(msg) < headerLen+4 {
+		return u.parseCut()
+	}
+	withdrawn := headerLen + 2 + int(binary.BigEndian.Uint16(msg[headerLen:]))
+	if withdrawn+2 > len(msg) {
+		return u.parseCut()
+	}
+	attrs := withdrawn + 2 + int(binary.BigEndian.Uint16(msg[withdrawn:]))
+	if attrs > len(msg) {
+		return u.parseCut()
+	}
+	return u.parseFields(span{headerLen + 2, uint32(withdrawn)}, span{uint32(withdrawn + 2), uint32(attrs)})
+}
+
+// parseCut is Parse where a length field points behind the message's end, which only a collector's cut excuses.
+func (u *Update) parseCut() error {
 	withdrawn, ok := u.field(headerLen)
 	if !ok {
 		return ErrFields
@@ -147,20 +165,24 @@ func (u *Update) Parse(msg []byte, o Options) error {
 	if !ok {
 		return ErrFields
 	}
-	u.cutAttrs = u.cut && (attrs.from < withdrawn.to+2 || uint32(binary.BigEndian.Uint16(msg[withdrawn.to:])) > attrs.to-attrs.from)
-	nlri := span{attrs.to, uint32(len(msg))}
-	u.attrs = msg[attrs.from:attrs.to]
+	u.cutAttrs = attrs.from < withdrawn.to+2 || uint32(binary.BigEndian.Uint16(u.msg[withdrawn.to:])) > attrs.to-attrs.from
+	return u.parseFields(withdrawn, attrs)
+}
+
+// parseFields is Parse once it is known which part of the message is what; behind attrs are the prefixes announced.
+func (u *Update) parseFields(withdrawn, attrs span) error {
+	nlri := span{attrs.to, uint32(len(u.msg))}
+	u.attrs = attrs
 	u.fields[fieldWithdrawn], u.fields[fieldNLRI] = withdrawn, nlri
+	u.holding = withdrawn.some()<<fieldWithdrawn | nlri.some()<<fieldNLRI
 	if err := u.readAttrs(int(attrs.from), int(attrs.to)); err != nil {
-		u.reset(o)
+		u.reset(u.opts)
 		return err
 	}
-	f := &u.fields
-	u.pending = uint8(f[fieldWithdrawn].some()<<fieldWithdrawn | f[fieldUnreach].some()<<fieldUnreach |
-		f[fieldNLRI].some()<<fieldNLRI | f[fieldReach].some()<<fieldReach)
+	u.pending = u.holding
 	const announcing = 1<<fieldNLRI | 1<<fieldReach
-	if u.pending&announcing != 0 {
-		u.requireAttrs(nlri.from < nlri.to)
+	if u.holding&announcing != 0 {
+		u.requireAttrs(u.holding&(1<<fieldNLRI) != 0)
 	}
 	return nil
 }
@@ -171,7 +193,7 @@ func (u *Update) Parse(msg []byte, o Options) error {
 func (u *Update) ParseRIB(attrs []byte, o Options) {
 	u.reset(o)
 	u.rib = true
-	u.msg, u.attrs = attrs, attrs
+	u.msg, u.attrs = attrs, span{0, uint32(len(attrs))}
 	if u.readAttrs(0, len(attrs)) != nil {
 		u.Faults |= FaultMPReach
 	}
@@ -195,18 +217,18 @@ func (u *Update) RIBElem(p bgp.Prefix, pathID uint32) bgp.Elem {
 }
 
 // Attrs is the path attributes as received, for a message as for a table entry.
-func (u *Update) Attrs() []byte { return u.attrs }
+func (u *Update) Attrs() []byte { return u.msg[u.attrs.from:u.attrs.to] }
 
 // EndOfRIB reports whether the message is the End-of-RIB marker of a family (RFC 4724 section 2), and of which.
 func (u *Update) EndOfRIB() (Family, bool) {
-	if u.rib || u.cut || u.Faults != 0 || u.fields[fieldWithdrawn].some()|u.fields[fieldNLRI].some() != 0 {
+	if u.rib || u.cut || u.Faults != 0 || u.holding&(1<<fieldWithdrawn|1<<fieldNLRI) != 0 {
 		return Family{}, false
 	}
-	if len(u.attrs) == 0 {
+	if u.attrs.some() == 0 {
 		return IPv4Unicast, true
 	}
 	const onlyUnreach = 1 << attrMPUnreach
-	if u.hasUnreach && u.fields[fieldUnreach].some() == 0 && u.seen == [4]uint64{onlyUnreach} {
+	if u.hasUnreach && u.holding&(1<<fieldUnreach) == 0 && u.seen == [4]uint64{onlyUnreach} {
 		return u.unreachFamily, true
 	}
 	return Family{}, false
@@ -216,9 +238,8 @@ func (u *Update) EndOfRIB() (Family, bool) {
 func (u *Update) reset(o Options) {
 	u.Faults, u.Unsupported = 0, 0
 	u.opts, u.rib, u.cut, u.cutAttrs = o, false, false, false
-	u.msg, u.attrs = nil, nil
-	u.fields = [fields]span{}
-	u.hasUnreach = false
+	u.attrs = span{}
+	u.holding, u.hasUnreach = 0, false
 	u.seen = [4]uint64{}
 	u.origin, u.hasPath, u.merged = 0, false, false
 	u.phase, u.pending, u.at, u.end = phaseStart, 0, 0, 0
