@@ -244,6 +244,16 @@ func explained(a, b reading, msg []byte, o wire.Options) bool {
 		}), o)
 		return b.verdict == clean || b.why == "invalid nexthop address"
 	}
+	if has(msg, 35) && a.verdict != refused { // gobgp does not know Only to Customer, and so does not judge its flags and length
+		var u wire.Update
+		without, err := ourReading(&u, rebuild(msg, func(list [][]byte) [][]byte {
+			return slices.DeleteFunc(list, func(one []byte) bool { return one[1] == 35 })
+		}), o)
+		if err != nil {
+			return false
+		}
+		a = without
+	}
 	// What gobgp lets pass: AS 0, an AGGREGATOR of the other width, empty communities, a NEXT_HOP of 16 octets, no next hop.
 	lenient := wire.FaultTrailing | wire.FaultASZero | wire.FaultAggregator | wire.FaultAS4Path | wire.FaultAS4Aggregator | wire.FaultCommunity |
 		wire.FaultNextHop | wire.FaultMPReach
