@@ -1,8 +1,6 @@
 package wire_test
 
 import (
-	"errors"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -48,33 +46,14 @@ func realFiles(t *testing.T) (dir string, names []string) {
 // updates hands every UPDATE of a file to each.
 func updates(t *testing.T, path string, each func(msg []byte, o wire.Options)) {
 	t.Helper()
-	f, err := mrt.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var (
-		d    mrt.Decoder
-		c    mrt.Content
-		torn *mrt.TornError
-	)
-	for r := mrt.NewReader(f); ; {
-		rec, err := r.Next()
-		switch {
-		case err == io.EOF:
+	contents(t, path, func(c *mrt.Content) {
+		if c.Kind != mrt.Message {
 			return
-		case errors.As(err, &torn):
-			continue
-		case err != nil:
-			t.Fatalf("%s: %v", path, err)
-		}
-		if d.Decode(rec, &c) != nil || c.Kind != mrt.Message {
-			continue
 		}
 		if typ, err := wire.MessageType(c.BGP); err == nil && typ == wire.TypeUpdate {
 			each(c.BGP, c.Opts)
 		}
-	}
+	})
 }
 
 // TestOracleFiles compares every UPDATE of real files with gobgp, by the rule of disagreement. The messages that are not clean for
