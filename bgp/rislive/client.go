@@ -1,0 +1,286 @@
+package rislive
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Endpoint is RIPE NCC's public service.
+const Endpoint = "wss://ris-live.ripe.net/v1/ws/"
+
+// Options say what to ask the service for. The zero value asks for everything.
+type Options struct {
+	Endpoint string   // default Endpoint; ws:// is refused unless the host is a loopback address
+	Client   string   // names this program to the service, as its operators ask for
+	Host     string   // one collector, such as "rrc21"; empty: all
+	Prefixes []string // with all more specifics; empty: all
+	// Buffer is how many octets of records wait for Poll before the connection is no longer read; default 64 MiB. The service then closes it: that is a gap, and is told.
+	Buffer int
+	Dial   time.Duration // to connect; default 20 s
+	Silent time.Duration // without any frame, after which the connection is given up; default 60 s
+	Retry  time.Duration // longest pause between attempts; default 60 s
+}
+
+// Kind says what an Event is.
+type Kind uint8
+
+const (
+	Record Kind = iota + 1 // an MRT record of a collector
+	Gap                    // messages of a collector were missed, from now until its next record
+)
+
+// Event is one thing that happened on the stream, in order.
+type Event struct {
+	Kind      Kind
+	Collector string
+	Raw       []byte // Record: the MRT record
+	Why       string // Gap
+}
+
+// Status is how the connection is.
+type Status struct {
+	Connected bool
+	Since     time.Time // connected or not
+	Last      time.Time // last frame
+	Err       error     // why it is not connected, or what the service complained about last
+	Counts    Counts
+	Waiting   int // octets of records not yet taken
+	Attempts  uint64
+}
+
+// Client keeps a connection to the service and holds what it says until it is taken.
+type Client struct {
+	opt       Options
+	subscribe []byte
+
+	mu     sync.Mutex
+	room   *sync.Cond
+	queue  []Event
+	size   int
+	status Status
+	heard  map[string]bool // collectors of which a record came since the last gap
+	order  []string        // of heard
+	closed bool
+}
+
+const (
+	maxFrame   = 4 << 20
+	maxHeard   = 1000
+	firstRetry = time.Second
+)
+
+// New makes a client. It connects when Run is called. The error says which option cannot be used.
+func New(opt Options) (*Client, error) {
+	if opt.Endpoint == "" {
+		opt.Endpoint = Endpoint
+	}
+	if opt.Buffer <= 0 {
+		opt.Buffer = 64 << 20
+	}
+	for d, def := range map[*time.Duration]time.Duration{&opt.Dial: 20 * time.Second, &opt.Silent: time.Minute, &opt.Retry: time.Minute} {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	u, err := url.Parse(opt.Endpoint)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("RIS Live: endpoint %q is no address", opt.Endpoint)
+	}
+	if addr, err := netip.ParseAddr(u.Hostname()); u.Scheme != "wss" && (u.Scheme != "ws" || err != nil || !addr.IsLoopback()) {
+		return nil, fmt.Errorf("RIS Live: endpoint %q: want wss://, or ws:// on a loopback address", opt.Endpoint)
+	}
+	if opt.Client != "" {
+		q := u.Query()
+		q.Set("client", opt.Client)
+		u.RawQuery = q.Encode()
+	}
+	opt.Endpoint = u.String()
+	data := map[string]any{"socketOptions": map[string]bool{"includeRaw": true}}
+	if opt.Host != "" {
+		data["host"] = opt.Host
+	}
+	if len(opt.Prefixes) > 0 {
+		data["prefix"], data["moreSpecific"] = opt.Prefixes, true
+	}
+	subscribe, err := json.Marshal(map[string]any{"type": "ris_subscribe", "data": data})
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{opt: opt, subscribe: subscribe, heard: map[string]bool{}}
+	c.room = sync.NewCond(&c.mu)
+	c.status.Since = time.Now()
+	return c, nil
+}
+
+// Run connects, and connects again whenever the connection ends, until ctx does.
+func (c *Client) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.closed = true
+		c.room.Broadcast()
+	})
+	defer stop()
+	pause := firstRetry
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := c.connection(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		c.lost(err)
+		if time.Since(began) > c.opt.Retry {
+			pause = firstRetry
+		}
+		select { // not all clients at the same instant
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		case <-ctx.Done():
+		}
+		pause = min(2*pause, c.opt.Retry)
+	}
+}
+
+// connection connects once and reads until the connection ends, and says why it did.
+func (c *Client) connection(ctx context.Context) error {
+	c.mu.Lock()
+	c.status.Attempts++
+	c.mu.Unlock()
+	dial, cancel := context.WithTimeout(ctx, c.opt.Dial)
+	defer cancel()
+	client := &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
+	}}
+	conn, res, err := websocket.Dial(dial, c.opt.Endpoint, &websocket.DialOptions{HTTPClient: client, CompressionMode: websocket.CompressionContextTakeover})
+	if res != nil && res.Body != nil {
+		res.Body.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	defer conn.CloseNow()
+	conn.SetReadLimit(maxFrame)
+	if err := conn.Write(dial, websocket.MessageText, c.subscribe); err != nil {
+		return fmt.Errorf("subscribing: %w", err)
+	}
+	c.connected()
+	return c.read(ctx, conn)
+}
+
+func (c *Client) read(ctx context.Context, conn *websocket.Conn) error {
+	var d Decoder
+	base := c.Status().Counts
+	for {
+		wait, cancel := context.WithTimeout(ctx, c.opt.Silent)
+		_, frame, err := conn.Read(wait)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("no frame for %s", c.opt.Silent)
+		}
+		if err != nil {
+			return fmt.Errorf("reading: %w", err)
+		}
+		collector, rec, err := d.Decode(frame)
+		if !c.put(collector, rec, err, base.add(d.Counts)) {
+			return ctx.Err()
+		}
+	}
+}
+
+// put queues a record, waiting for room; false when the client was stopped.
+func (c *Client) put(collector string, rec []byte, err error, counts Counts) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Last, c.status.Counts = time.Now(), counts
+	var service ServiceError
+	if errors.As(err, &service) {
+		c.status.Err = service
+	}
+	if rec == nil {
+		return !c.closed
+	}
+	for c.size > 0 && c.size+len(rec) > c.opt.Buffer && !c.closed {
+		c.room.Wait()
+	}
+	if !c.heard[collector] && len(c.order) < maxHeard {
+		c.heard[collector] = true
+		c.order = append(c.order, collector)
+	}
+	c.queue = append(c.queue, Event{Kind: Record, Collector: collector, Raw: append([]byte(nil), rec...)})
+	c.size += len(rec)
+	return !c.closed
+}
+
+func (c *Client) connected() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Connected, c.status.Since, c.status.Err = true, time.Now(), nil
+}
+
+// lost tells, behind what was received, that more was sent and not received.
+func (c *Client) lost(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status.Connected {
+		c.status.Connected, c.status.Since = false, time.Now()
+	}
+	c.status.Err = err
+	for _, name := range c.order {
+		c.queue = append(c.queue, Event{Kind: Gap, Collector: name, Why: "RIS Live: " + line(err.Error())})
+	}
+	c.order = c.order[:0]
+	clear(c.heard)
+}
+
+// Poll gives what came since, in order, until take says false.
+func (c *Client) Poll(take func(Event) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for n < len(c.queue) {
+		e := c.queue[n]
+		c.queue[n] = Event{}
+		n++
+		c.size -= len(e.Raw)
+		if !take(e) {
+			break
+		}
+	}
+	if c.queue = c.queue[n:]; len(c.queue) == 0 {
+		c.queue = nil
+	}
+	c.room.Broadcast()
+}
+
+// Status is how the connection is now.
+func (c *Client) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.status
+	s.Waiting = c.size
+	return s
+}
+
+// add is the counts of two connections together.
+func (c Counts) add(d Counts) Counts {
+	c.Frames += d.Frames
+	c.Messages += d.Messages
+	c.States += d.States
+	c.Rebuilt += d.Rebuilt
+	c.Disagreed += d.Disagreed
+	c.Own += d.Own
+	c.Sent += d.Sent
+	c.Other += d.Other
+	c.Malformed += d.Malformed
+	return c
+}

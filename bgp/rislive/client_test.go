@@ -1,0 +1,176 @@
+package rislive
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// service is a RIS Live of the test's own, on a loopback address. Each connection plays the next script.
+type service struct {
+	*httptest.Server
+	mu      sync.Mutex
+	asked   []map[string]any
+	scripts []func(context.Context, *websocket.Conn)
+}
+
+func serve(t *testing.T, scripts ...func(context.Context, *websocket.Conn)) *service {
+	s := &service{scripts: scripts}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		_, b, err := conn.Read(r.Context())
+		if err != nil {
+			return
+		}
+		var asked map[string]any
+		if err := json.Unmarshal(b, &asked); err != nil {
+			t.Errorf("subscription %s: %v", b, err)
+		}
+		s.mu.Lock()
+		n := len(s.asked)
+		s.asked = append(s.asked, asked)
+		s.mu.Unlock()
+		if n < len(s.scripts) {
+			s.scripts[n](r.Context(), conn)
+		} else {
+			<-r.Context().Done()
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *service) endpoint() string { return "ws" + strings.TrimPrefix(s.URL, "http") }
+
+// say sends n withdrawals of different prefixes as one collector.
+func say(collector string, n int) func(context.Context, *websocket.Conn) {
+	return func(ctx context.Context, c *websocket.Conn) {
+		for i := range n {
+			frame := fmt.Sprintf(`{"type":"ris_message","data":{"timestamp":1700000000.5,"peer":"192.0.2.1","peer_asn":"64496","host":"%s.ripe.net","type":"UPDATE","withdrawals":["10.%d.%d.0/24"]}}`,
+				collector, i/256%256, i%256)
+			if c.Write(ctx, websocket.MessageText, []byte(frame)) != nil {
+				return
+			}
+		}
+	}
+}
+
+// run starts a client and gives it with what stops it.
+func run(t *testing.T, opt Options) *Client {
+	t.Helper()
+	c, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { c.Run(ctx); close(done) }()
+	t.Cleanup(func() {
+		stop()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Error("the client did not stop")
+		}
+	})
+	return c
+}
+
+// take polls until n events came.
+func take(t *testing.T, c *Client, n int) (out []Event) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); len(out) < n; time.Sleep(time.Millisecond) {
+		c.Poll(func(e Event) bool { out = append(out, e); return len(out) < n })
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d events; %+v", len(out), n, c.Status())
+		}
+	}
+	return out
+}
+
+// A connection that ends is a gap of every collector that was heard on it, told behind what was received; then it goes on.
+func TestReconnectIsAGap(t *testing.T) {
+	s := serve(t, func(ctx context.Context, c *websocket.Conn) {
+		say("rrc00", 3)(ctx, c)
+		say("rrc21", 2)(ctx, c)
+	}, say("rrc00", 1), func(ctx context.Context, c *websocket.Conn) {
+		say("rrc21", 1)(ctx, c)
+		<-ctx.Done()
+	})
+	c := run(t, Options{Endpoint: s.endpoint(), Client: "corewatch-test", Prefixes: []string{"10.0.0.0/8"}, Retry: 10 * time.Millisecond})
+	var got []string
+	for _, e := range take(t, c, 10) {
+		got = append(got, fmt.Sprintf("%d %s", e.Kind, e.Collector))
+	}
+	if want := "1 rrc00,1 rrc00,1 rrc00,1 rrc21,1 rrc21,2 rrc00,2 rrc21,1 rrc00,2 rrc00,1 rrc21"; strings.Join(got, ",") != want {
+		t.Errorf("%s\nwant %s", strings.Join(got, ","), want)
+	}
+	st := c.Status()
+	if !st.Connected || st.Counts.Messages != 7 || st.Attempts != 3 || st.Waiting != 0 {
+		t.Errorf("%+v", st)
+	}
+	asked := fmt.Sprint(s.asked[0])
+	if !strings.Contains(asked, "10.0.0.0/8") || !strings.Contains(asked, "includeRaw:true") || !strings.Contains(asked, "moreSpecific:true") {
+		t.Errorf("asked for %s", asked)
+	}
+}
+
+// Silence, although the connection stands, ends it; what the service complains about is shown.
+func TestSilenceAndComplaint(t *testing.T) {
+	s := serve(t, func(ctx context.Context, c *websocket.Conn) {
+		say("rrc00", 1)(ctx, c)
+		_ = c.Write(ctx, websocket.MessageText, []byte(`{"type":"ris_error","data":{"message":"too slow"}}`))
+		<-ctx.Done()
+	})
+	c := run(t, Options{Endpoint: s.endpoint(), Silent: 200 * time.Millisecond, Retry: 10 * time.Millisecond})
+	events := take(t, c, 2)
+	if events[1].Kind != Gap || !strings.Contains(events[1].Why, "no frame for") {
+		t.Errorf("%+v", events)
+	}
+	if st := c.Status(); st.Counts.Own != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A consumer that does not take its records stops the reading, not the process: memory stays bounded, and nothing is lost while the connection stands.
+func TestSlowConsumer(t *testing.T) {
+	const n = 2000
+	s := serve(t, func(ctx context.Context, c *websocket.Conn) {
+		say("rrc00", n)(ctx, c)
+		<-ctx.Done()
+	})
+	c := run(t, Options{Endpoint: s.endpoint(), Buffer: 10_000})
+	for c.Status().Waiting < 9_000 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if w := c.Status().Waiting; w > 10_000 {
+		t.Errorf("%d octets wait", w)
+	}
+	if got := take(t, c, n); len(got) != n {
+		t.Errorf("%d", len(got))
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	for _, bad := range []string{"http://x/", "ws://ris-live.ripe.net/", "ws://localhost/", "wss://", "::"} {
+		if _, err := New(Options{Endpoint: bad}); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+	if _, err := New(Options{}); err != nil {
+		t.Error(err)
+	}
+}
