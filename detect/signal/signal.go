@@ -207,7 +207,7 @@ func (m *Monitor) Elem(e *bgp.Elem) {
 // End finishes the message: entities whose figures moved are read by the engine.
 func (m *Monitor) End() {
 	m.read(m.cur.At)
-	m.curPeer = nil
+	m.curPeer, m.curPath, m.cur.Raw = nil, nil, nil // the caller's memory
 }
 
 // read hands the readings that moved to the engine, in the order in which they moved first.
