@@ -9,7 +9,7 @@ import (
 // detect.Engine.Reconfigure. What the numbers about peers and votes move is our own bookkeeping: it opens nothing. With the numbers and
 // the software it has it does nothing.
 func (m *Monitor) Reconfigure(c Config, engine detect.Config, software string) {
-	m.engine.Reconfigure(engine, software, digestOf(c, engine))
+	m.engine.Reconfigure(engine, software, configDigest(c, engine))
 	if c == m.cfg {
 		return
 	}
@@ -23,5 +23,5 @@ func (m *Monitor) Reconfigure(c Config, engine detect.Config, software string) {
 	})
 }
 
-// digestOf is the digest of everything that decides.
-func digestOf(c Config, engine detect.Config) string { return engine.Digest(c, visibility.Defaults()) }
+// configDigest is the digest of everything that decides.
+func configDigest(c Config, engine detect.Config) string { return engine.Digest(c, visibility.Defaults()) }

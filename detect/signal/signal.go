@@ -144,7 +144,7 @@ func New(o Options) *Monitor {
 		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{},
 		sink: o.Sink, peaks: map[peakKey]*peakRows{}, cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
 	}
-	m.engine = detect.New(o.Engine, o.Data, o.Software, digestOf(o.Config, o.Engine), m, m.revised)
+	m.engine = detect.New(o.Engine, o.Data, o.Software, configDigest(o.Config, o.Engine), m, m.revised)
 	for i := range m.fams {
 		m.fams[i] = newFamily(m, detect.SignalID(i))
 	}
