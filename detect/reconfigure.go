@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// reconfigured is the change of the revision that tells of other rules.
-const reconfigured = "reconfigured"
+// Reconfigured is the change of the revision that tells of other rules.
+const Reconfigured = "reconfigured"
 
 // Method names the rules that decide now.
 func (e *Engine) Method() Method { return e.method }
@@ -28,12 +28,12 @@ func (e *Engine) Reconfigure(cfg Config, software, configDigest string) {
 	for _, w := range e.active {
 		if w.inc != nil {
 			w.inc.doc.Method = now
-			w.inc.revise(e, w, reconfigured, reason)
+			w.inc.revise(e, w, Reconfigured, reason)
 		}
 	}
 	for _, f := range e.faults {
 		f.doc.Method = now
-		f.revise(e, reconfigured, reason)
+		f.revise(e, Reconfigured, reason)
 	}
 }
 

@@ -26,12 +26,12 @@ func TestReconfigure(t *testing.T) {
 	before := len(s.e.Incidents())
 	cfg := s.e.Config()
 	s.e.Reconfigure(cfg, was.Software, was.ConfigSHA256)
-	if n := revisions(s.e, reconfigured); n != 0 {
+	if n := revisions(s.e, Reconfigured); n != 0 {
 		t.Fatalf("nothing changed, and %d revisions", n)
 	}
 	cfg.CloseAfter, cfg.BaselineMinutes, cfg.BandWeeks, cfg.BandDays = 60, 5, 2, 3
 	s.e.Reconfigure(cfg, was.Software, "new digest")
-	if n := revisions(s.e, reconfigured); n != 2 || len(s.e.Incidents()) != before {
+	if n := revisions(s.e, Reconfigured); n != 2 || len(s.e.Incidents()) != before {
 		t.Fatalf("%d revisions, %d incidents for %d", n, len(s.e.Incidents()), before)
 	}
 	for _, inc := range s.e.Incidents() {
@@ -41,7 +41,7 @@ func TestReconfigure(t *testing.T) {
 			if inc.Method != was {
 				t.Errorf("an incident that had ended was computed by %+v", inc.Method)
 			}
-		case inc.Method.ConfigSHA256 != "new digest" || last.Change != reconfigured || inc.Revision != last.Revision ||
+		case inc.Method.ConfigSHA256 != "new digest" || last.Change != Reconfigured || inc.Revision != last.Revision ||
 			last.Reason != "config_sha256 "+was.ConfigSHA256+" became new digest" || last.At.UnixMicro() != at(1310):
 			t.Errorf("%s: %+v by %+v", inc.ID, last, inc.Method)
 		}

@@ -24,4 +24,6 @@ func (m *Monitor) Reconfigure(c Config, engine detect.Config, software string) {
 }
 
 // configDigest is the digest of everything that decides.
-func configDigest(c Config, engine detect.Config) string { return engine.Digest(c, visibility.Defaults()) }
+func configDigest(c Config, engine detect.Config) string {
+	return engine.Digest(c, visibility.Defaults())
+}
