@@ -35,7 +35,7 @@ type Engine struct {
 func New(cfg Config, data Data, software, configDigest string, w World, sink Sink) *Engine {
 	return &Engine{
 		cfg: cfg, data: data, world: w, sink: sink, bySerial: map[int]*watch{},
-		looked: watched{minutes: make([]uint8, max(cfg.keep("country"), cfg.keep("network"))+12)},
+		looked: watched{minutes: make([]uint8, lookedHours(&cfg))},
 		method: Method{Name: MethodName, Version: MethodVersion, ConfigSHA256: configDigest, Software: software},
 	}
 }

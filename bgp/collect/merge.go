@@ -74,6 +74,7 @@ type stream struct {
 	r     *mrt.Reader
 	dec   mrt.Decoder
 	rec   *mrt.Record
+	read  uint64 // records, with rec
 	given bool
 }
 
@@ -195,6 +196,7 @@ func (m *Merger) advance(s *stream) bool {
 		rec, err := s.r.Next()
 		if err == nil {
 			s.rec = rec
+			s.read++
 			return true
 		}
 		var torn *mrt.TornError

@@ -41,12 +41,13 @@ type replayCmd struct {
 	Until     time.Time `help:"Ignore records from this time on (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
 	JSON      bool      `name:"json" help:"Print one incident a line as JSON."`
 	Snapshot  string    `help:"Write the tables as they are at the end to this folder, as table dumps that --seed reads." placeholder:"DIR"`
-	Store     string    `help:"Keep incidents, samples and evidence in this folder." placeholder:"DIR"`
+	Store     string    `help:"Keep incidents, samples and evidence in this folder; interrupted, the same command goes on." placeholder:"DIR"`
+	Fresh     bool      `help:"Set aside what is in the folder of --store, and begin anew."`
 }
 
 func (c *replayCmd) Run(ctx context.Context, log zerolog.Logger) error {
 	return app.Replay{
-		Config: c.Config, Files: c.Files, Seeds: c.Seed, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store, Snapshot: c.Snapshot,
+		Config: c.Config, Files: c.Files, Seeds: c.Seed, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store, Fresh: c.Fresh, Snapshot: c.Snapshot,
 		Out: os.Stdout, Err: os.Stderr, Terminal: terminal(os.Stderr), Log: log,
 	}.Run(ctx)
 }

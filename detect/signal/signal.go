@@ -144,7 +144,7 @@ func New(o Options) *Monitor {
 		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{},
 		sink: o.Sink, peaks: map[peakKey]*peakRows{}, cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
 	}
-	m.engine = detect.New(o.Engine, o.Data, o.Software, o.Engine.Digest(o.Config, visibility.Defaults()), m, m.revised)
+	m.engine = detect.New(o.Engine, o.Data, o.Software, configDigest(o.Config, o.Engine), m, m.revised)
 	for i := range m.fams {
 		m.fams[i] = newFamily(m, detect.SignalID(i))
 	}
@@ -207,7 +207,7 @@ func (m *Monitor) Elem(e *bgp.Elem) {
 // End finishes the message: entities whose figures moved are read by the engine.
 func (m *Monitor) End() {
 	m.read(m.cur.At)
-	m.curPeer = nil
+	m.curPeer, m.curPath, m.cur.Raw = nil, nil, nil // the caller's memory
 }
 
 // read hands the readings that moved to the engine, in the order in which they moved first.

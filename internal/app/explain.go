@@ -97,7 +97,7 @@ func (x Explain) Run(ctx context.Context) error {
 func (x Explain) about() (detect.Entity, error) {
 	e, err := entity.ParseEntity(x.Entity)
 	if err != nil {
-		if s, _ := scenarioIn(x.Files); s != nil && anyCountry.MatchString(x.Entity) {
+		if s, _, _ := scenarioIn(x.Files); s != nil && anyCountry.MatchString(x.Entity) {
 			return detect.Entity{Type: "country", Code: x.Entity[len("country:"):]}, nil
 		}
 		return detect.Entity{}, err

@@ -29,7 +29,7 @@ const sampleBatch = 20_000
 
 // newRecorder opens the store in dir; "" records nothing.
 func newRecorder(ctx context.Context, dir string, data detect.Data) (*recorder, error) {
-	r := &recorder{ctx: ctx, data: data, refs: map[string]bool{}}
+	r := newRecorderOf(ctx, nil, data)
 	if dir == "" {
 		return r, nil
 	}
@@ -43,8 +43,14 @@ func newRecorder(ctx context.Context, dir string, data detect.Data) (*recorder, 
 
 // recordInto records into a store that somebody else owns.
 func recordInto(ctx context.Context, s *sqlite.Store, data detect.Data) (*recorder, error) {
-	r := &recorder{ctx: ctx, data: data, store: s, refs: map[string]bool{}}
+	r := newRecorderOf(ctx, s, data)
 	return r, r.begin()
+}
+
+// newRecorderOf makes a recorder. An interrupt is for who follows the records to notice, between two of them: a write that it made fail
+// would be missing from the store, and the monitor would have gone on.
+func newRecorderOf(ctx context.Context, s *sqlite.Store, data detect.Data) *recorder {
+	return &recorder{ctx: context.WithoutCancel(ctx), data: data, store: s, refs: map[string]bool{}}
 }
 
 func (r *recorder) begin() error {
@@ -117,8 +123,17 @@ func (r *recorder) flush() {
 	r.samples = r.samples[:0]
 }
 
-// finish writes what is left and the list of inputs.
+// finish writes what is left.
 func (r *recorder) finish(now bgp.Micros, files []collect.File) error {
+	if err := r.settle(files); err != nil || !r.on() {
+		return err
+	}
+	r.err = r.store.SavePeers(r.ctx, now, r.m.Peers())
+	return r.err
+}
+
+// settle writes what has come together, and the list of inputs: the store then holds all that was found up to now.
+func (r *recorder) settle(files []collect.File) error {
 	if !r.on() {
 		return nil
 	}
@@ -126,12 +141,9 @@ func (r *recorder) finish(now bgp.Micros, files []collect.File) error {
 		r.flush()
 	}
 	if r.err == nil {
-		r.err = r.store.SavePeers(r.ctx, now, r.m.Peers())
+		r.err = r.store.SaveInputs(r.ctx, inputsOf(files))
 	}
-	if r.err != nil {
-		return r.err
-	}
-	return r.store.SaveInputs(r.ctx, inputsOf(files))
+	return r.err
 }
 
 func inputsOf(files []collect.File) []bgp.Input {

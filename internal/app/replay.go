@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
+	"github.com/corewatch/corewatch/store/sqlite"
 )
 
 // Replay is the offline run: archives in, incidents out.
@@ -27,7 +29,8 @@ type Replay struct {
 	From      time.Time
 	Until     time.Time
 	JSON      bool
-	Store     string // folder; "" keeps nothing
+	Store     string // folder; "" keeps nothing. A run that was interrupted goes on from the checkpoint in it
+	Fresh     bool   // set aside what Store holds, and begin anew
 	Snapshot  string // folder for the tables as they are at the end; "" writes none
 	Out       io.Writer
 	Err       io.Writer
@@ -83,12 +86,13 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 		}
 		return p, err
 	}
-	if s, err := scenarioIn(r.Files); err != nil {
+	if s, text, err := scenarioIn(r.Files); err != nil {
 		return nil, err
 	} else if s != nil && len(r.Seeds) > 0 {
 		return nil, errors.New("--seed goes with MRT files: a scenario says itself what its peers carry")
 	} else if s != nil {
 		j.files, j.data, j.end = scenarioFiles(s), s.Data, s.End
+		j.scenario = fmt.Sprintf("%x", sha256.Sum256(text))
 		j.places = func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) }
 	} else if j.files, err = collect.Expand(r.Files); err != nil {
 		return nil, err
@@ -97,16 +101,39 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 	} else if err := checkSeeds(j.seeds, j.files); err != nil {
 		return nil, err
 	}
+	if r.Fresh {
+		if err := r.setAside(); err != nil {
+			return nil, err
+		}
+	}
 	if j.rec, err = newRecorder(ctx, r.Store, j.data); err != nil {
 		return nil, err
 	}
 	if j.rec.on() {
-		if err := errors.Join(digests(j.seeds), digests(j.files)); err != nil {
+		err := errors.Join(digests(j.seeds), digests(j.files))
+		if slices.ContainsFunc(slices.Concat(j.seeds, j.files), func(f collect.File) bool { return f.Path == "-" }) {
+			r.Log.Info().Msg("standard input cannot be read again: no checkpoints are kept")
+		} else if err == nil {
+			j.keep, err = newKeeper(r.Store, r.Log)
+		}
+		if err != nil {
 			j.rec.close()
 			return nil, err
 		}
 	}
 	return j, nil
+}
+
+// setAside moves the store, if there is one, out of the way.
+func (r Replay) setAside() error {
+	if r.Store == "" {
+		return errors.New("--fresh goes with --store")
+	}
+	to, err := sqlite.SetAside(r.Store, checkpointName)
+	if to != "" {
+		r.Log.Info().Msgf("the store that was there is now in %s", to)
+	}
+	return err
 }
 
 // digests fills in the SHA-256 of each file: evidence names its files by it.

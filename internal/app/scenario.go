@@ -71,24 +71,26 @@ func runScenario(ctx context.Context, s *scenario.Scenario, engine detect.Config
 	return out.monitor, nil
 }
 
-// scenarioIn is the scenario among the arguments of a replay: a single file that begins as one. nil when they are MRT files.
-func scenarioIn(args []string) (*scenario.Scenario, error) {
+// scenarioIn is the scenario among the arguments of a replay, with its text: a single file that begins as one. nil when they are MRT files.
+func scenarioIn(args []string) (s *scenario.Scenario, text []byte, err error) {
 	if len(args) != 1 || args[0] == "-" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	f, err := os.Open(args[0])
 	if err != nil {
-		return nil, nil // COLLECTOR=FILE, or a mistake that Expand reports
+		return nil, nil, nil // COLLECTOR=FILE, or a mistake that Expand reports
 	}
 	defer f.Close()
 	head := make([]byte, 64)
 	n, err := io.ReadFull(f, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) || !scenario.IsScenario(head[:n]) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	rest, err := io.ReadAll(io.LimitReader(f, scenario.MaxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", args[0], err)
+		return nil, nil, fmt.Errorf("reading %s: %w", args[0], err)
 	}
-	return scenario.Parse(filepath.Base(args[0]), append(head[:n], rest...))
+	text = append(head[:n], rest...)
+	s, err = scenario.Parse(filepath.Base(args[0]), text)
+	return s, text, err
 }

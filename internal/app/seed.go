@@ -41,11 +41,34 @@ func checkSeeds(seeds, files []collect.File) error {
 type seeder struct {
 	merger *collect.Merger
 	log    zerolog.Logger
+	past   seeded // without a merger: what the run that this one goes on with read
+}
+
+// seeded is what the table dumps gave.
+type seeded struct {
+	Inputs []bgp.Input    `json:"inputs,omitempty"`
+	Counts collect.Counts `json:"counts"`
+	Broken []string       `json:"broken,omitempty"`
+}
+
+// result is what the table dumps gave so far.
+func (s *seeder) result() seeded {
+	if s.merger == nil {
+		return s.past
+	}
+	out := seeded{Counts: s.merger.Counts()}
+	for _, f := range s.merger.Files() {
+		out.Inputs = append(out.Inputs, f.Input)
+	}
+	for _, err := range s.merger.Broken() {
+		out.Broken = append(out.Broken, err.Error())
+	}
+	return out
 }
 
 // seed reads all table dumps. Records that are not of a table are counted as skipped; a file without any is refused.
 func (s *seeder) seed(ctx context.Context, f *follower, at bgp.Micros, watch func(now bgp.Micros)) error {
-	if s == nil {
+	if s.merger == nil {
 		return nil
 	}
 	f.tickTo(at)
@@ -87,25 +110,12 @@ func (s *seeder) seed(ctx context.Context, f *follower, at bgp.Micros, watch fun
 	return nil
 }
 
-func (s *seeder) counts() (c collect.Counts) {
-	if s != nil {
-		c = s.merger.Counts()
+// files are the table dumps with what is known of each.
+func (s *seeded) files() (out []collect.File) {
+	for _, in := range s.Inputs {
+		out = append(out, collect.File{Input: in})
 	}
-	return c
-}
-
-func (s *seeder) files() []collect.File {
-	if s == nil {
-		return nil
-	}
-	return slices.Clone(s.merger.Files())
-}
-
-func (s *seeder) broken() []error {
-	if s == nil {
-		return nil
-	}
-	return s.merger.Broken()
+	return out
 }
 
 // apart says how far a dump lies from the first record.

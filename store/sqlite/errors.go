@@ -22,7 +22,7 @@ var (
 	errClosed = errors.New("the store is closed")
 )
 
-// StaleRevisionError refuses a revision that is older than the stored one.
+// StaleRevisionError refuses a revision that is older than the stored one, and is not what was stored as that revision.
 type StaleRevisionError struct {
 	ID               string
 	Revision, Stored int
@@ -30,7 +30,8 @@ type StaleRevisionError struct {
 
 // Error names both revisions.
 func (e *StaleRevisionError) Error() string {
-	return fmt.Sprintf("incident %s: revision %d is older than the stored revision %d", e.ID, e.Revision, e.Stored)
+	return fmt.Sprintf("incident %s: revision %d is older than the stored revision %d, and not the revision %d that is stored (another run's store? use a new folder)",
+		e.ID, e.Revision, e.Stored, e.Revision)
 }
 
 // InUseError says that another process writes the folder.

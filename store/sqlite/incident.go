@@ -17,7 +17,8 @@ const memberPart = 1024
 
 // SaveRevision stores an incident's state: as its last state, as the revision it says it is, and with its members, which
 // replace those before. All of it in one transaction. The same revision may be stored again, and then the later content
-// stays; once a higher one is stored, a lower one gives *StaleRevisionError.
+// stays. Once a higher one is stored, a lower one is stored no more: it changes nothing when it is what was stored as that
+// revision (a run that goes on from a checkpoint repeats what it did since), and gives *StaleRevisionError when it is not.
 func (s *Store) SaveRevision(ctx context.Context, inc *detect.Incident, members []detect.Member) error {
 	what, text, parts, err := prepareRevision(inc, members)
 	if err != nil {
@@ -25,6 +26,10 @@ func (s *Store) SaveRevision(ctx context.Context, inc *detect.Incident, members 
 	}
 	return s.write(ctx, what, func(ctx context.Context) error {
 		n, err := s.putIncident(ctx, inc, text)
+		var stale *StaleRevisionError
+		if errors.As(err, &stale) && s.repeats(ctx, inc, text) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -47,6 +52,18 @@ func (s *Store) SaveRevision(ctx context.Context, inc *detect.Incident, members 
 		}
 		return nil
 	})
+}
+
+// repeats reports whether a revision is stored with this very text.
+func (s *Store) repeats(ctx context.Context, inc *detect.Incident, text []byte) bool {
+	var crc int64
+	var body []byte
+	err := s.row(ctx, "SELECT r.crc, r.body FROM incident i JOIN revision r ON r.incident=i.n WHERE i.id=? AND r.revision=?", []any{inc.ID, inc.Revision}, &crc, &body)
+	if err != nil || checksum(body, inc.ID, strconv.Itoa(inc.Revision)) != crc {
+		return false
+	}
+	stored, err := jsonDecoder().DecodeAll(body, nil)
+	return err == nil && bytes.Equal(stored, text)
 }
 
 // packedPart is a row of member, ready to be stored.

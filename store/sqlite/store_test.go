@@ -154,12 +154,20 @@ func TestRevisions(t *testing.T) {
 			t.Errorf("members differ: %d of them, %v", len(m), err)
 		}
 		var stale *StaleRevisionError
-		if err := s.SaveRevision(ctx, incident(1, 2), nil); !errors.As(err, &stale) || stale.Stored != 3 || stale.Revision != 2 {
-			t.Errorf("an older revision gave %v", err)
+		other := incident(1, 2)
+		other.Severity++
+		if err := s.SaveRevision(ctx, other, nil); !errors.As(err, &stale) || stale.Stored != 3 || stale.Revision != 2 {
+			t.Errorf("another older revision gave %v", err)
 		}
-		// The refused call must have left the members alone, and the same revision with other figures replaces both.
+		if err := s.SaveRevision(ctx, incident(1, 2), nil); err != nil {
+			t.Errorf("an older revision as it was stored gave %v", err)
+		}
+		// Neither call may have changed anything, and the same revision with other figures replaces both.
 		if m, err := s.Members(ctx, id); err != nil || len(m) != 4500 {
-			t.Errorf("%d members after a refused revision: %v", len(m), err)
+			t.Errorf("%d members after an older revision: %v", len(m), err)
+		}
+		if got, err := s.Incident(ctx, id); err != nil || jsonOf(t, got) != jsonOf(t, incident(1, 3)) {
+			t.Errorf("the last state after an older revision: %v", err)
 		}
 		fresh := incident(1, 3)
 		fresh.OpenAt = detect.At(epoch.Add(time.Hour))
