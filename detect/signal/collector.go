@@ -200,9 +200,9 @@ func (m *Monitor) revote(at bgp.Micros, reason string, from bgp.Micros, peers ..
 				m.countVotes(f) // what is lost after the change is seen by those who are left
 			}
 			for r := range f.rows {
-				switch id := visibility.RowID(r); {
-				case f.rows[r].judged == unjudged:
-				case from != 0 && f.rows[r].judged != lost && f.freshlyLost(m, id, from):
+				switch id, x := visibility.RowID(r), &f.rows[r]; {
+				case x.judged == unjudged || f.stays(m, id, x):
+				case from != 0 && x.judged != lost && f.freshlyLost(m, id, from):
 					news = append(news, massRow{f, id, at})
 				default:
 					f.recount(m, id, at)
