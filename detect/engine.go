@@ -12,6 +12,7 @@ type Engine struct {
 	data     Data
 	world    World
 	sink     Sink
+	bare     bool // the sink wants no members
 	entities []Entity
 	watches  []*watch       // by EntityID; nil until the entity first loses something
 	active   []*watch       // watches with a pending crossing or an open incident, ordered by EntityID
@@ -39,6 +40,9 @@ func New(cfg Config, data Data, software, configDigest string, w World, sink Sin
 		method: Method{Name: MethodName, Version: MethodVersion, ConfigSHA256: configDigest, Software: software},
 	}
 }
+
+// OmitMembers has the sink told of no members, for one that has no use for them: to describe them is most of the work of a revision.
+func (e *Engine) OmitMembers() { e.bare = true }
 
 // Register makes an entity known; the handle is valid for the engine's life.
 func (e *Engine) Register(ent Entity) EntityID {

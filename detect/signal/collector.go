@@ -81,7 +81,10 @@ func (m *Monitor) tickCollector(c *collector, now, step bgp.Micros, others bool)
 	case c.last < now-step:
 		c.quiet += step
 	}
-	limit := max(bgp.Micros(m.cfg.StaleAfter)*bgp.Second, c.gaps.longest(1000))
+	limit := bgp.Micros(m.cfg.StaleAfter) * bgp.Second
+	if c.quiet > limit {
+		limit = max(limit, c.gaps.longest(1000))
+	}
 	switch {
 	case c.state != collectorSilent && c.gaps.n >= minGaps && c.quiet > limit:
 		why := fmt.Sprintf("silent for more than %d s while other collectors speak", limit/bgp.Second)

@@ -103,10 +103,13 @@ func (g *gaps) longest(of uint64) bgp.Micros {
 
 // peer finds or makes the session of a message.
 func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
-	if m.curPeer != nil && m.curPeer.name == name {
-		return m.curPeer, nil
+	addr := name.Addr.As16()
+	near := &m.near[addr[15]^addr[14]^addr[7]<<4^byte(name.AS)]
+	if p := *near; p != nil && p.name == name {
+		return p, nil
 	}
 	if p := m.byPeer[name]; p != nil {
+		*near = p
 		return p, nil
 	}
 	c := m.collector(name.Collector, at)

@@ -71,16 +71,15 @@ func (t *trace) prune(cut bgp.Micros) {
 	if i == 0 {
 		return
 	}
-	t.entries = append(t.entries[:0], t.entries[i:]...)
+	t.entries = t.entries[i:] // append moves it to an array of its own when it next runs out of room
 	t.base += uint64(i)
 	keep := t.first + uint64(len(t.msgs))
 	if len(t.entries) > 0 {
 		keep = t.entries[0].msg
 	}
 	k := int(keep - t.first)
-	rest := append(t.msgs[:0], t.msgs[k:]...)
-	clear(t.msgs[len(rest):])
-	t.msgs, t.first = rest, keep
+	clear(t.msgs[:k]) // and with them the blocks of the arena
+	t.msgs, t.first = t.msgs[k:], keep
 }
 
 // since yields what changed a cell of the row at or after from, newest first.

@@ -88,10 +88,14 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 	if err != nil {
 		return nil, err
 	}
-	m := signal.New(signal.Options{
+	o := signal.Options{
 		Config: j.peers, Engine: j.engine, Data: j.data, Software: Software(),
-		Places: where, Sources: sourceOf, Sink: j.rec.revision, KeepMessages: j.rec.on(), KeepPaths: j.paths,
-	})
+		Places: where, Sources: sourceOf, KeepMessages: j.rec.on(), KeepPaths: j.paths,
+	}
+	if j.rec.on() {
+		o.Sink = j.rec.revision
+	}
+	m := signal.New(o)
 	j.rec.attach(m)
 	f := &follower{m: m, onTick: j.rec.tick, paths: j.paths}
 	if j.each != nil {
