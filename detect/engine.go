@@ -12,6 +12,7 @@ type Engine struct {
 	data     Data
 	world    World
 	sink     Sink
+	bare     bool // the sink wants no members
 	entities []Entity
 	watches  []*watch       // by EntityID; nil until the entity first loses something
 	active   []*watch       // watches with a pending crossing or an open incident, ordered by EntityID
@@ -40,6 +41,9 @@ func New(cfg Config, data Data, software, configDigest string, w World, sink Sin
 	}
 }
 
+// OmitMembers has the sink told of no members, for one that has no use for them: to describe them is most of the work of a revision.
+func (e *Engine) OmitMembers() { e.bare = true }
+
 // Register makes an entity known; the handle is valid for the engine's life.
 func (e *Engine) Register(ent Entity) EntityID {
 	e.entities = append(e.entities, ent)
@@ -57,6 +61,8 @@ type watch struct {
 	tracks [numSignals]*track
 	inc    *incident
 	listed bool // in Engine.active
+	// restUntil is the time (µs) before which a second that is not the first of its minute need not look at it; 0 when it must.
+	restUntil int64
 }
 
 // track follows one signal of an entity.
@@ -114,6 +120,7 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 		w = &watch{id: id}
 		e.watches[id] = w
 	}
+	w.wake()
 	t := w.tracks[sig]
 	ours, was := e.monitor || e.settling(at), 0.0
 	if t == nil {
@@ -176,7 +183,12 @@ func (e *Engine) cross(w *watch, t *track, at int64, base level, branch string) 
 func (e *Engine) SettleUntil(at int64) { e.settle = at }
 
 // SetLearning says whether the feed is still young and began without a RIB.
-func (e *Engine) SetLearning(on bool) { e.learning = on }
+func (e *Engine) SetLearning(on bool) {
+	if on != e.learning {
+		e.wakeAll()
+	}
+	e.learning = on
+}
 
 func (e *Engine) factor() float64 {
 	if e.learning {
@@ -249,8 +261,13 @@ func (e *Engine) Tick(now int64, paused bool) {
 		e.minute(now, paused)
 	}
 	if len(e.active) > 0 {
+		all := paused || step != 1e6 || now%60e6 == 0
 		keep := e.active[:0]
 		for _, w := range e.active {
+			if !all && !w.awake(now) {
+				keep = append(keep, w)
+				continue
+			}
 			e.tickWatch(w, now, step, paused)
 			if w.inc != nil || w.pending() {
 				keep = append(keep, w)
@@ -299,8 +316,13 @@ func (e *Engine) tickWatch(w *watch, now, step int64, paused bool) {
 			w.inc.join(e, w, t)
 		}
 	}
+	w.wake()
 	if w.inc != nil {
+		revision := w.inc.doc.Revision
 		w.inc.tick(e, w, now, step, paused)
+		if !paused {
+			w.restUntil = w.restsUntil(e, now, revision)
+		}
 	}
 }
 
@@ -318,6 +340,7 @@ func (e *Engine) fresh(w *watch, t *track) bool {
 // ToggleMember reports that a member of an incident (the serial given to World.Watch) changed state, wherever it counts by now.
 func (e *Engine) ToggleMember(serial int, r Row, at int64, st PrefixState) {
 	if w := e.bySerial[serial]; w != nil {
+		w.wake()
 		w.inc.toggle(e, w, r, at, st)
 	}
 }
@@ -325,6 +348,7 @@ func (e *Engine) ToggleMember(serial int, r Row, at int64, st PrefixState) {
 // Toggle reports that a prefix of an open entity changed state: one that is lost becomes a member.
 func (e *Engine) Toggle(id EntityID, r Row, at int64, st PrefixState) {
 	if w := e.watches[id]; w != nil && w.inc != nil {
+		w.wake()
 		w.inc.toggle(e, w, r, at, st)
 	}
 }

@@ -413,6 +413,7 @@ func (e *Engine) drop(w *watch) {
 	doc := inc.doc
 	e.closed = append(e.closed, &doc)
 	w.inc = nil
+	w.wake()
 	e.open[w.id] = false
 	delete(e.bySerial, inc.serial)
 	for _, t := range w.tracks {

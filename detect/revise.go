@@ -59,8 +59,11 @@ func (inc *incident) revise(e *Engine, w *watch, change, reason string) {
 	d.Revision++
 	d.Revisions = append(d.Revisions, Revision{Revision: d.Revision, At: micros(e.now), State: d.State, Change: change, Reason: reason})
 	if e.sink != nil {
-		ms := make([]Member, len(inc.members))
-		for i, m := range inc.members {
+		var ms []Member
+		if !e.bare {
+			ms = make([]Member, len(inc.members))
+		}
+		for i, m := range inc.members[:len(ms)] {
 			ms[i] = e.world.Member(m.row, inc.serial)
 			ms[i].LostAt = micros(m.lostAt)
 			if m.state == PrefixBack {

@@ -81,7 +81,10 @@ func (m *Monitor) tickCollector(c *collector, now, step bgp.Micros, others bool)
 	case c.last < now-step:
 		c.quiet += step
 	}
-	limit := max(bgp.Micros(m.cfg.StaleAfter)*bgp.Second, c.gaps.longest(1000))
+	limit := bgp.Micros(m.cfg.StaleAfter) * bgp.Second
+	if c.quiet > limit {
+		limit = max(limit, c.gaps.longest(1000))
+	}
 	switch {
 	case c.state != collectorSilent && c.gaps.n >= minGaps && c.quiet > limit:
 		why := fmt.Sprintf("silent for more than %d s while other collectors speak", limit/bgp.Second)
@@ -200,9 +203,9 @@ func (m *Monitor) revote(at bgp.Micros, reason string, from bgp.Micros, peers ..
 				m.countVotes(f) // what is lost after the change is seen by those who are left
 			}
 			for r := range f.rows {
-				switch id := visibility.RowID(r); {
-				case f.rows[r].judged == unjudged:
-				case from != 0 && f.rows[r].judged != lost && f.freshlyLost(m, id, from):
+				switch id, x := visibility.RowID(r), &f.rows[r]; {
+				case x.judged == unjudged || f.stays(m, id, x):
+				case from != 0 && x.judged != lost && f.freshlyLost(m, id, from):
 					news = append(news, massRow{f, id, at})
 				default:
 					f.recount(m, id, at)

@@ -111,6 +111,9 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 		f.table.Watch(r, true)
 		f.table.SetPath(r, p.id, m.curPath)
 	}
+	if c&^(visibility.Duplicate|visibility.OriginChanged) == 0 { // of a cell that is known: its row was placed and counted when it became so
+		return
+	}
 	if c&(visibility.DominantOriginChanged|visibility.Revived) != 0 || f.rows[r].judged == unjudged {
 		f.place(m, r)
 	}

@@ -52,8 +52,11 @@ func (m *Monitor) othersSpoke(c *collector) bool {
 func (m *Monitor) tickPeer(p *peer, now bgp.Micros, othersSpoke bool) {
 	switch p.health {
 	case peerUp:
-		limit := max(bgp.Micros(m.cfg.StaleAfter)*bgp.Second, p.gaps.p999())
-		if othersSpoke && p.gaps.n >= 1000 && now-p.last > limit {
+		limit := bgp.Micros(m.cfg.StaleAfter) * bgp.Second
+		if !othersSpoke || p.gaps.n < 1000 || now-p.last <= limit {
+			return
+		}
+		if limit = max(limit, p.gaps.p999()); now-p.last > limit {
 			m.setHealth(p, peerStale, now, fmt.Sprintf("silent for more than %d s while the collector's other peers speak", limit/bgp.Second))
 		}
 	case peerMass:

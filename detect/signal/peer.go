@@ -103,10 +103,13 @@ func (g *gaps) longest(of uint64) bgp.Micros {
 
 // peer finds or makes the session of a message.
 func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
-	if m.curPeer != nil && m.curPeer.name == name {
-		return m.curPeer, nil
+	addr := name.Addr.As16()
+	near := &m.near[addr[15]^addr[14]^addr[7]<<4^byte(name.AS)]
+	if p := *near; p != nil && p.name == name {
+		return p, nil
 	}
 	if p := m.byPeer[name]; p != nil {
+		*near = p
 		return p, nil
 	}
 	c := m.collector(name.Collector, at)
@@ -286,10 +289,15 @@ func (m *Monitor) quietly(at bgp.Micros, reason string, change func()) {
 // recountAll asks about every row again; a few milliseconds for a full table.
 func (f *family) recountAll(m *Monitor, at bgp.Micros) {
 	for r := range f.rows {
-		if f.rows[r].judged != unjudged {
+		if x := &f.rows[r]; x.judged != unjudged && !f.stays(m, visibility.RowID(r), x) {
 			f.recount(m, visibility.RowID(r), at)
 		}
 	}
+}
+
+// stays reports a row of which recount would find what it found before: most rows, when a voter comes or goes.
+func (f *family) stays(m *Monitor, r visibility.RowID, x *row) bool {
+	return x.judged == up && x.loss8 == 0 && !x.watched && m.cfg.LostShare > 0 && f.table.Undisputed(r, m.cfg.MinVoters)
 }
 
 func (m *Monitor) peerEntity(p *peer) detect.Entity {

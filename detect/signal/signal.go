@@ -73,6 +73,7 @@ type Monitor struct {
 	fams    [2]*family
 	peers   []*peer
 	byPeer  map[bgp.Peer]*peer // look-ups only
+	near    [256]*peer         // of byPeer, those met last
 	colls   []*collector
 	byColl  map[string]*collector // look-ups only
 	ases    []*asn
@@ -145,6 +146,9 @@ func New(o Options) *Monitor {
 		sink: o.Sink, peaks: map[peakKey]*peakRows{}, cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
 	}
 	m.engine = detect.New(o.Engine, o.Data, o.Software, configDigest(o.Config, o.Engine), m, m.revised)
+	if o.Sink == nil {
+		m.engine.OmitMembers()
+	}
 	for i := range m.fams {
 		m.fams[i] = newFamily(m, detect.SignalID(i))
 	}

@@ -505,6 +505,13 @@ func TestTracePruning(t *testing.T) {
 	if got := seen(0, 68); !slices.Equal(got, []int{70, 69, 68}) {
 		t.Errorf("from 68: %v", got)
 	}
+	f.m.trace.prune(at(63)) // less than half of it: what is left does not move yet
+	if got := seen(0, 0); !slices.Equal(got, []int{70, 69, 68, 67, 66, 65, 64, 63}) || f.m.trace.msgs[0].Raw != nil || f.m.trace.msgs[1].Raw != nil {
+		t.Errorf("after a small cut: %v, %+v", got, f.m.trace.msgs[:2])
+	}
+	if got := seen(0, 0); seen(1, 0) != nil || len(got) != 8 {
+		t.Errorf("a row of which the first is gone: %v", got)
+	}
 	f.m.trace.prune(at(66))
 	if got := seen(0, 0); !slices.Equal(got, []int{70, 69, 68, 67, 66}) || len(f.m.trace.msgs) != 5 {
 		t.Errorf("after the cut: %v, %d messages", got, len(f.m.trace.msgs))

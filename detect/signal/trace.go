@@ -18,8 +18,10 @@ import (
 type trace struct {
 	msgs    []bgp.Message // Raw points into arena
 	first   uint64        // number of msgs[0]
+	past    int           // so many of msgs are forgotten and empty
 	entries []traceEntry
 	base    uint64 // number of entries[0]
+	oldest  uint64 // number of the first entry that is not forgotten
 	arena   []byte // the block being filled; earlier blocks live as long as a message in them
 }
 
@@ -67,25 +69,33 @@ func (m *Monitor) record(f *family, r visibility.RowID, p *peer, withdrew bool) 
 
 // prune forgets what is older than cut.
 func (t *trace) prune(cut bgp.Micros) {
-	i := sort.Search(len(t.entries), func(i int) bool { return t.entries[i].at >= cut })
+	live := t.entries[t.oldest-t.base:]
+	i := sort.Search(len(live), func(i int) bool { return live[i].at >= cut })
 	if i == 0 {
 		return
 	}
-	t.entries = append(t.entries[:0], t.entries[i:]...)
-	t.base += uint64(i)
-	keep := t.first + uint64(len(t.msgs))
-	if len(t.entries) > 0 {
-		keep = t.entries[0].msg
+	t.oldest += uint64(i)
+	past := len(t.msgs)
+	if i < len(live) {
+		past = int(live[i].msg - t.first)
 	}
-	k := int(keep - t.first)
-	rest := append(t.msgs[:0], t.msgs[k:]...)
-	clear(t.msgs[len(rest):])
-	t.msgs, t.first = rest, keep
+	clear(t.msgs[t.past:past])
+	t.past = past
+	// What is left moves to the front when that is less than what is gone: so each moves once at most, on average.
+	if n := int(t.oldest - t.base); 2*n >= len(t.entries) {
+		t.entries = t.entries[:copy(t.entries, t.entries[n:])]
+		t.base = t.oldest
+	}
+	if 2*past >= len(t.msgs) {
+		n := copy(t.msgs, t.msgs[past:])
+		clear(t.msgs[past:])
+		t.msgs, t.first, t.past = t.msgs[:n], t.first+uint64(past), 0
+	}
 }
 
 // since yields what changed a cell of the row at or after from, newest first.
 func (t *trace) since(last uint64, from bgp.Micros, yield func(*traceEntry)) {
-	for n := last; n > t.base; {
+	for n := last; n > t.oldest; {
 		e := &t.entries[n-1-t.base]
 		if e.at < from {
 			return

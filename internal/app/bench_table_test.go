@@ -39,6 +39,10 @@ type tables struct {
 	elems  int
 	votes  int
 	unseen int // sum over the votes, so that none is for nothing
+
+	content mrt.Content
+	update  wire.Update
+	elem    bgp.Elem
 }
 
 type session struct {
@@ -105,12 +109,7 @@ func (t *tables) apply(tb testing.TB, e *bgp.Elem, ids *[2]visibility.PeerID, at
 
 // read decodes one stream, and applies it unless into is false.
 func (t *tables) read(tb testing.TB, r io.Reader, into bool) {
-	var (
-		d mrt.Decoder
-		c mrt.Content
-		u wire.Update
-		e bgp.Elem
-	)
+	var d mrt.Decoder
 	rd := mrt.NewReader(r)
 	for {
 		rec, err := rd.Next()
@@ -130,26 +129,32 @@ func (t *tables) read(tb testing.TB, r io.Reader, into bool) {
 				t.fam[1].Tick(s, nil)
 			}
 		}
-		if d.Decode(rec, &c) != nil {
-			continue
-		}
-		if c.Kind == mrt.StateChange && into && c.OldState == bgp.Established {
-			ids := t.columns(tb, c.PeerAS, c.PeerAddr, rec.Time)
-			t.fam[0].FlushPeer(ids[0], rec.Time)
-			t.fam[1].FlushPeer(ids[1], rec.Time)
-		}
-		if c.Kind != mrt.Message || u.Parse(c.BGP, c.Opts) != nil {
-			continue
-		}
-		var ids *[2]visibility.PeerID
-		if into {
-			ids = t.columns(tb, c.PeerAS, c.PeerAddr, rec.Time)
-		}
-		for u.Next(&e) {
-			t.elems++
-			if into {
-				t.apply(tb, &e, ids, rec.Time)
-			}
+		t.record(tb, rec, &d, into)
+	}
+}
+
+// record decodes one record, and applies it unless into is false.
+func (t *tables) record(tb testing.TB, rec *mrt.Record, d *mrt.Decoder, into bool) {
+	c, u, e := &t.content, &t.update, &t.elem
+	if d.Decode(rec, c) != nil {
+		return
+	}
+	if c.Kind == mrt.StateChange && into && c.OldState == bgp.Established {
+		ids := t.columns(tb, c.PeerAS, c.PeerAddr, rec.Time)
+		t.fam[0].FlushPeer(ids[0], rec.Time)
+		t.fam[1].FlushPeer(ids[1], rec.Time)
+	}
+	if c.Kind != mrt.Message || u.Parse(c.BGP, c.Opts) != nil {
+		return
+	}
+	var ids *[2]visibility.PeerID
+	if into {
+		ids = t.columns(tb, c.PeerAS, c.PeerAddr, rec.Time)
+	}
+	for u.Next(e) {
+		t.elems++
+		if into && e.Cause != bgp.CauseMulticast {
+			t.apply(tb, e, ids, rec.Time)
 		}
 	}
 }

@@ -76,10 +76,14 @@ func timeOf(at bgp.Micros) (t time.Time) {
 // monitor makes the monitor, afresh.
 func (p *passage) monitor(where signal.Places) {
 	j := p.j
-	p.m = signal.New(signal.Options{
+	o := signal.Options{
 		Config: j.peers, Engine: j.engine, Data: j.data, Software: Software(),
-		Places: where, Sources: sourceOf, Sink: j.rec.revision, KeepMessages: j.rec.on(), KeepPaths: j.paths,
-	})
+		Places: where, Sources: sourceOf, KeepMessages: j.rec.on(), KeepPaths: j.paths,
+	}
+	if j.rec.on() {
+		o.Sink = j.rec.revision
+	}
+	p.m = signal.New(o)
 	j.rec.attach(p.m)
 }
 

@@ -66,9 +66,9 @@ func (r *recorder) attach(m *signal.Monitor) {
 	}
 }
 
-// revision is the engine's sink.
+// revision is the engine's sink, where there is a store.
 func (r *recorder) revision(serial int, inc *detect.Incident, members []detect.Member) {
-	if !r.on() || r.err != nil {
+	if r.err != nil {
 		return
 	}
 	if err := r.save(serial, inc, members); err != nil {
