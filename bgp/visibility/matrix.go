@@ -38,8 +38,9 @@ type matrix struct {
 	spare  []uint32 // free entries of extras, plus one
 	paths  hops
 
-	origins []uint32 // scratch of elect
-	cells   []cellOrigin
+	names []uint64 // scratch of elect
+	agree []uint64
+	cells []cellOrigin
 
 	peersRejected, recordsRejected uint64
 }

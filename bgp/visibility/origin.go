@@ -2,7 +2,7 @@ package visibility
 
 import "slices"
 
-// Most announced cells of a row agree on the origin. The others are listed in its extra.
+// Most announced cells of a row agree with its origin. The others are listed in its extra.
 type cellOrigin struct {
 	origin uint32
 	peer   PeerID
@@ -12,8 +12,9 @@ func (x *extra) find(p PeerID) (int, bool) {
 	return slices.BinarySearchFunc(x.cells, p, func(c cellOrigin, p PeerID) int { return int(c.peer) - int(p) })
 }
 
-// Origin is the AS that most announced cells of the row have as origin; ties keep the present one. It outlives the last
-// announcement; 0 when none was ever known.
+// Origin is the AS that most of the announcing ASes name as origin of the row, however many sessions each has; ties keep the present
+// one. Once an origin is known, another takes its place only when two ASes name it: one session that claims what all others
+// withdrew decides nothing. It outlives the last announcement; 0 when none was ever known.
 func (t *matrix) Origin(r RowID) uint32 {
 	if !t.has(r) {
 		return 0
@@ -72,7 +73,7 @@ func (t *matrix) setOrigin(r RowID, m *rowMeta, q []word, p PeerID, origin uint3
 		if was {
 			c = OriginChanged
 		}
-		if origin != 0 && announcers(q) == 1 {
+		if origin != 0 && m.origin == 0 && announcers(q) == 1 {
 			m.origin = origin
 			return c | DominantOriginChanged
 		}
@@ -122,6 +123,9 @@ func (t *matrix) flushOrigins(p PeerID) {
 	}
 }
 
+// enoughToMove is how many ASes must name an origin before it takes the place of one that is known.
+const enoughToMove = 2
+
 // elect finds the dominant origin of a row with exceptions, and gives the extra back when it is not needed any more. Origin 0
 // says nothing and is never elected; of challengers with equal counts the lowest number wins.
 func (t *matrix) elect(x *extra) Change {
@@ -131,31 +135,21 @@ func (t *matrix) elect(x *extra) Change {
 		t.tidyExtra(m)
 		return 0
 	}
-	present := 0
+	most := 0 // what a challenger must exceed
 	if m.origin != 0 {
-		present = announcers(q) - len(x.cells)
-	}
-	if len(x.cells) <= present {
-		return 0
-	}
-	t.origins = t.origins[:0]
-	for _, c := range x.cells {
-		if c.origin != 0 {
-			t.origins = append(t.origins, c.origin)
+		if most = enoughToMove - 1; len(x.cells) <= most {
+			return 0
 		}
-	}
-	slices.Sort(t.origins)
-	winner, most := uint32(0), present
-	for i := 0; i < len(t.origins); {
-		j := i + 1
-		for j < len(t.origins) && t.origins[j] == t.origins[i] {
-			j++
+		named := 0
+		for w := range q {
+			named += pop(t.masks[w].anyOf(q[w].announced))
 		}
-		if j-i > most {
-			winner, most = t.origins[i], j-i
+		if 2*len(x.cells) <= named { // each exception stands for one AS at most, and takes one at most away
+			return 0
 		}
-		i = j
+		most = max(most, t.namePresent(q, x))
 	}
+	winner := t.challenger(x, most)
 	if winner == 0 {
 		return 0
 	}
@@ -178,4 +172,48 @@ func (t *matrix) elect(x *extra) Change {
 		t.tidyExtra(m)
 	}
 	return DominantOriginChanged
+}
+
+// namePresent counts the ASes of which a session announces the row with its present origin.
+func (t *matrix) namePresent(q []word, x *extra) (n int) {
+	t.agree = t.agree[:0]
+	for w := range q {
+		t.agree = append(t.agree, q[w].announced)
+	}
+	for _, c := range x.cells {
+		pe := &t.peers[c.peer]
+		t.agree[pe.word] &^= pe.bit
+	}
+	for w, x := range t.agree {
+		n += pop(t.masks[w].anyOf(x))
+	}
+	for _, gi := range t.wide {
+		if slices.ContainsFunc(t.groups[gi].peers, func(p PeerID) bool { return t.agree[t.peers[p].word]&t.peers[p].bit != 0 }) {
+			n++
+		}
+	}
+	return n
+}
+
+// challenger is the origin that most ASes name among the exceptions, if more than most do; else 0.
+func (t *matrix) challenger(x *extra, most int) (winner uint32) {
+	t.names = t.names[:0]
+	for _, c := range x.cells {
+		if c.origin != 0 {
+			t.names = append(t.names, uint64(c.origin)<<32|uint64(t.peers[c.peer].group))
+		}
+	}
+	slices.Sort(t.names)
+	t.names = slices.Compact(t.names)
+	for i := 0; i < len(t.names); {
+		j := i + 1
+		for j < len(t.names) && t.names[j]>>32 == t.names[i]>>32 {
+			j++
+		}
+		if j-i > most {
+			winner, most = uint32(t.names[i]>>32), j-i
+		}
+		i = j
+	}
+	return winner
 }

@@ -353,17 +353,21 @@ func (f *reference) tick(now bgp.Micros) {
 	}
 }
 
+// elect asks each AS that announces a row for its origin. One that is known gives way to another that two ASes name, and more than name it.
 func (f *reference) elect(r RowID) {
 	row := f.rows[r]
-	count := map[uint32]int{}
-	for _, c := range row.cells {
+	names := map[uint32]map[uint32]bool{}
+	for p, c := range row.cells {
 		if c.state == Announced && c.origin != 0 {
-			count[c.origin]++
+			if names[c.origin] == nil {
+				names[c.origin] = map[uint32]bool{}
+			}
+			names[c.origin][f.peers[p].as] = true
 		}
 	}
-	best, most := row.origin, count[row.origin]
-	for o, n := range count {
-		if n > most || n == most && best != row.origin && o < best {
+	best, most := row.origin, len(names[row.origin])
+	for o, ases := range names {
+		if n := len(ases); (row.origin == 0 || n >= 2) && (n > most || n == most && best != row.origin && o < best) {
 			best, most = o, n
 		}
 	}

@@ -32,7 +32,7 @@ const (
 	collectorBack                  // speaks again; votes once it has had the time to say what it held back
 )
 
-// minGaps is how many gaps of a collector must be known before its silence can be called unusual.
+// minGaps is how many gaps of a collector or a session must be known before its silence can be called unusual.
 const minGaps = 100
 
 func (c *collector) votes() bool { return c.state == collectorUp && !c.young }
@@ -88,9 +88,8 @@ func (m *Monitor) tickCollector(c *collector, now, step bgp.Micros, others bool)
 	switch {
 	case c.state != collectorSilent && c.gaps.n >= minGaps && c.quiet > limit:
 		why := fmt.Sprintf("silent for more than %d s while other collectors speak", limit/bgp.Second)
-		from := c.last - bgp.Micros(m.cfg.StaleAfter)*bgp.Second
 		c.state, c.since = collectorSilent, now
-		m.revote(now, "collector "+c.name+" is silent and no longer votes", from, c.peers...)
+		m.revote(now, "collector "+c.name+" is silent and no longer votes", m.freshFrom(c.last), c.peers...)
 		m.fault(m.collectorEntity(c), c, now, why)
 	case c.state == collectorBack && now-c.since >= bgp.Micros(m.cfg.SpokeWithin)*bgp.Second:
 		c.state, c.since = collectorUp, now
@@ -176,9 +175,7 @@ func (m *Monitor) age(c *collector) {
 	}
 }
 
-// revote brings the tables up to date with which of the peers vote, and counts every prefix again where that changed. It is our own
-// bookkeeping and opens nothing, with one exception: a prefix that those who still vote withdrew at or after from (0: no exception)
-// in sufficient number is lost by the world's doing, and counts as such after the change.
+// revote brings the tables up to date with which of the peers vote, and counts every prefix again where that changed: see reweigh.
 func (m *Monitor) revote(at bgp.Micros, reason string, from bgp.Micros, peers ...*peer) {
 	var changed [2]bool
 	for _, p := range peers {
@@ -189,15 +186,23 @@ func (m *Monitor) revote(at bgp.Micros, reason string, from bgp.Micros, peers ..
 	if changed == [2]bool{} {
 		return
 	}
+	m.reweigh(at, reason, from, changed, func() {
+		for _, p := range peers {
+			p.vote(m)
+		}
+	})
+}
+
+// reweigh runs a change of who votes, and counts every prefix of the families again. It is our own bookkeeping and opens nothing, with
+// one exception: a prefix that enough of those who still vote withdrew at or after from (0: no exception) is lost by the world's doing,
+// and counts as such after the change. Before it, those who no longer vote were taken to carry it.
+func (m *Monitor) reweigh(at bgp.Micros, reason string, from bgp.Micros, families [2]bool, change func()) {
 	var news []massRow
 	m.quietly(at, reason, func() {
+		change()
 		for sig, f := range m.fams {
-			if !changed[sig] {
+			if !families[sig] {
 				continue
-			}
-			for _, p := range peers {
-				p.voting[sig] = p.speaks(sig)
-				f.table.SetVoting(p.id, p.voting[sig])
 			}
 			if from != 0 {
 				m.countVotes(f) // what is lost after the change is seen by those who are left
@@ -221,8 +226,16 @@ func (m *Monitor) revote(at bgp.Micros, reason string, from bgp.Micros, peers ..
 	}
 }
 
+// freshFrom is since when withdrawals are news beside the last word of one who no longer votes.
+func (m *Monitor) freshFrom(last bgp.Micros) bgp.Micros {
+	return max(1, last-bgp.Micros(m.cfg.FreshFor)*bgp.Second)
+}
+
 // freshlyLost reports a row that enough of the voters withdrew at or after from, and have not announced again.
 func (f *family) freshlyLost(m *Monitor, r visibility.RowID, from bgp.Micros) bool {
+	if m.trace.newest(f.rows[r].traced) < from {
+		return false
+	}
 	v := f.table.Vote(r)
 	if !f.observable(m, v) || float64(v.Withdrawn) < m.cfg.LostShare*float64(v.Expected) {
 		return false

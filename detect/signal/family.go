@@ -115,7 +115,7 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 		return
 	}
 	if c&(visibility.DominantOriginChanged|visibility.Revived) != 0 || f.rows[r].judged == unjudged {
-		f.place(m, r)
+		f.place(m, r, at)
 	}
 	if !c.VoteMayChange() {
 		return
@@ -145,17 +145,18 @@ func (f *family) setUnits(m *Monitor, r visibility.RowID, units uint32) {
 	f.count(m, x, 1)
 }
 
-// place decides which country and network a row counts for, when it is new or its origin changed.
-func (f *family) place(m *Monitor, r visibility.RowID) {
+// place decides which country and network a row counts for, when it is new or its origin changed. A lost row stays where it was lost:
+// the few who still announce it do not say whose it was.
+func (f *family) place(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	x := &f.rows[r]
 	origin := f.table.Origin(r)
-	if origin == x.origin && x.judged != unjudged {
+	if x.judged != unjudged && (origin == x.origin || x.judged == lost && x.origin != 0) {
 		return
 	}
 	country, network := m.country(m.places.Country(f.table.Prefix(r), origin)), m.network(origin)
 	f.count(m, x, -1)
 	if x.origin != 0 && origin != 0 {
-		x.was, x.wasTill = x.origin, uint32(m.cur.At/bgp.Second)
+		x.was, x.wasTill = x.origin, uint32(at/bgp.Second)
 	}
 	x.origin = origin
 	if country != x.country {
@@ -238,6 +239,9 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 		x.covered = false
 	}
 	f.count(m, x, 1)
+	if now == up {
+		f.place(m, r, at)
+	}
 	if was == up || now == up {
 		f.recover(m, r)
 	}

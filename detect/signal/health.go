@@ -53,15 +53,21 @@ func (m *Monitor) tickPeer(p *peer, now bgp.Micros, othersSpoke bool) {
 	switch p.health {
 	case peerUp:
 		limit := bgp.Micros(m.cfg.StaleAfter) * bgp.Second
-		if !othersSpoke || p.gaps.n < 1000 || now-p.last <= limit {
+		if !othersSpoke || p.gaps.n < minGaps || now-p.last <= limit {
 			return
 		}
-		if limit = max(limit, p.gaps.p999()); now-p.last > limit {
+		if limit = max(limit, p.gaps.longest(1000)); now-p.last > limit {
 			m.setHealth(p, peerStale, now, fmt.Sprintf("silent for more than %d s while the collector's other peers speak", limit/bgp.Second))
 		}
 	case peerMass:
+		p.left = min(p.left, p.announced(m))
 		switch {
 		case now%(5*bgp.Second) == 0 && p.returned() >= m.cfg.ResyncShare:
+			if float64(p.left) <= (1-m.cfg.ResyncShare)*float64(p.had) { // its table went and came again: what did not come is no longer its own
+				for _, f := range m.fams {
+					f.table.SetPresume(p.id, false)
+				}
+			}
 			m.believe(p, now, 0, 1)
 			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table is back")
 		case now-p.since >= bgp.Micros(m.cfg.MassGiveUp)*bgp.Second:
@@ -163,6 +169,11 @@ func (p *peer) table(m *Monitor) int {
 	return n
 }
 
+// announced is how many prefixes the session announces.
+func (p *peer) announced(m *Monitor) int {
+	return m.fams[0].table.Counters(p.id).Announced + m.fams[1].table.Counters(p.id).Announced
+}
+
 // returned is the share of what the peer withdrew in its mass withdrawal that it has announced again.
 func (p *peer) returned() float64 {
 	if len(p.gone) == 0 {
@@ -217,6 +228,8 @@ func (m *Monitor) massWithdrawing(a *asn, at bgp.Micros, agree float64) {
 			continue
 		}
 		p.gone = append(p.gone[:0], a.rows...)
+		p.left = p.announced(m)
+		p.had = p.left + a.sum
 		m.setHealth(p, peerMass, at, why)
 		m.fault(m.peerEntity(p), p.coll, at, why)
 		p.faults++

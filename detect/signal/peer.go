@@ -41,6 +41,8 @@ type peer struct {
 	syncing [2]bool   // in resync: so is the family
 	before  [2]int    // cells announced before its session was lost, the measure of its return
 	gone    []massRow // what it withdrew in its mass withdrawal
+	had     int       // cells announced before that, at most
+	left    int       // and the fewest since
 	faults  int
 	note    string
 }
@@ -77,14 +79,6 @@ func (g *gaps) add(d bgp.Micros) {
 	}
 	g.buckets[min(b, len(g.buckets)-1)]++
 	g.n++
-}
-
-// p999 is the silence that 99.9 % of the peer's silences are shorter than (upper edge of its bucket); 0 before 1,000 of them are known.
-func (g *gaps) p999() bgp.Micros {
-	if g.n < 1000 {
-		return 0
-	}
-	return g.longest(1000)
 }
 
 // longest is the longest silence when the longest of each so many are left out (upper edge of its bucket); 0 when none is known.
@@ -179,6 +173,14 @@ func (p *peer) votes(sig int) bool {
 // speaks is what the table of a family is told: a session that is down has no cell that could vote.
 func (p *peer) speaks(sig int) bool { return p.votes(sig) || p.health == peerDown && p.coll.votes() }
 
+// vote tells the tables whether the session votes.
+func (p *peer) vote(m *Monitor) {
+	for sig, f := range m.fams {
+		p.voting[sig] = p.speaks(sig)
+		f.table.SetVoting(p.id, p.voting[sig])
+	}
+}
+
 // status is the health as it is shown: a session of a collector that does not vote is not up, whatever it said last.
 func (p *peer) status() (state string, since bgp.Micros, note string) {
 	switch c := p.coll; {
@@ -198,14 +200,10 @@ func (m *Monitor) sessionDown(p *peer, at bgp.Micros, why string) {
 	if p.health == peerDown {
 		return
 	}
-	m.quietly(at, "peer "+p.name.String()+" was lost and no longer votes", func() {
+	m.reweigh(at, "peer "+p.name.String()+" was lost and no longer votes", m.freshFrom(p.last), [2]bool{true, true}, func() {
 		m.forget(p, at)
 		p.health, p.since, p.note = peerDown, at, why
-		for sig, f := range m.fams {
-			p.voting[sig] = p.speaks(sig)
-			f.table.SetVoting(p.id, p.voting[sig])
-			f.recountAll(m, at)
-		}
+		p.vote(m)
 	})
 	m.fault(m.peerEntity(p), p.coll, at, why)
 	p.faults++
@@ -267,7 +265,11 @@ func (m *Monitor) believe(p *peer, at bgp.Micros, families ...int) {
 // setHealth changes the state and, where that changes who votes, counts every prefix again.
 func (m *Monitor) setHealth(p *peer, h health, at bgp.Micros, note string) {
 	p.health, p.since, p.note = h, at, note
-	m.revote(at, "peer "+p.name.String()+" is "+healthNames[h], 0, p)
+	from := bgp.Micros(0)
+	if h != peerUp {
+		from = m.freshFrom(p.last)
+	}
+	m.revote(at, "peer "+p.name.String()+" is "+healthNames[h], from, p)
 }
 
 // quietly runs a change of the monitor's own bookkeeping: what it moves opens nothing, and may retract what rested on it.

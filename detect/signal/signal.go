@@ -35,6 +35,7 @@ type Config struct {
 	FullFeedShare   float64 `json:"full_feed_share"`    // of the median of known prefixes, to be presumed to carry what it said nothing about
 	StaleAfter      int     `json:"stale_after_s"`      // silence after which a peer may be stale, or a collector silent
 	SpokeWithin     int     `json:"spoke_within_s"`     // what counts as having spoken lately; also the silence that pauses a collector
+	FreshFor        int     `json:"fresh_s"`            // how old a withdrawal may be, when a voter leaves whose leaving decides, to be news
 	CollectorGap    int     `json:"collector_gap_s"`    // silence of a collector after which what it said before is unknown
 	MassWindow      int     `json:"mass_window_s"`      // at most 64
 	MassShare       float64 `json:"mass_share"`         // of its table
@@ -57,7 +58,7 @@ type Config struct {
 // DefaultConfig is the published method.
 func DefaultConfig() Config {
 	return Config{
-		MinVoters: 10, SmallVoters: 3, SmallShare: 0.6, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45, CollectorGap: 240,
+		MinVoters: 10, SmallVoters: 3, SmallShare: 0.6, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45, FreshFor: 180, CollectorGap: 240,
 		MassWindow: 60, MassShare: 0.02, MassMin: 500, MassAlways: 5000, MassAgree: 0.20, MassGiveUp: 3600,
 		ResyncShare: 0.8, ResyncMax: 600, RetireAfter: 86400, LearnFor: 12 * 3600, SettleFor: 1800,
 		FullVoters: 20, FullCollectors: 3, FullProjects: 2, TraceWindow: 660, SampleHeartbeat: 600,

@@ -574,27 +574,30 @@ func TestGaps(t *testing.T) {
 			g.add(d)
 		}
 	}
+	if g.longest(1000) != 0 {
+		t.Error("a silence where none is known")
+	}
 	add(998, bgp.Second)
-	if add(1, 100*bgp.Second); g.p999() != 0 {
-		t.Error("999 silences are too few")
+	if add(1, 100*bgp.Second); g.longest(1000) != 6<<24 { // the bucket of 100 s ends at 100.663296 s
+		t.Errorf("of 999 silences the longest counts: %d", g.longest(1000))
 	}
-	if add(1, bgp.Second); g.p999() != 1<<20 { // the bucket of 1 s ends at 1.048576 s
-		t.Errorf("one long silence of 1,000: %d", g.p999())
+	if add(1, bgp.Second); g.longest(1000) != 1<<20 { // the bucket of 1 s ends at 1.048576 s
+		t.Errorf("one long silence of 1,000: %d", g.longest(1000))
 	}
-	if add(1, 100*bgp.Second); g.p999() != 6<<24 { // that of 100 s at 100.663296 s
-		t.Errorf("two of 1,001: %d", g.p999())
+	if add(1, 100*bgp.Second); g.longest(1000) != 6<<24 {
+		t.Errorf("two of 1,001: %d", g.longest(1000))
 	}
 	for _, d := range []bgp.Micros{-5, 0, 1, 2, 4, 5, 7, 8, 1000, 12345678, 1 << 38} {
 		g = gaps{}
 		add(1000, d)
-		if p := g.p999(); p < max(d, 1) || p > max(d, 1)*2 {
+		if p := g.longest(1000); p < max(d, 1) || p > max(d, 1)*2 {
 			t.Errorf("all silences are %d: p99.9 is %d", d, p)
 		}
 	}
 	g = gaps{}
 	add(1000, 1<<60)
-	if g.p999() < 1<<40 {
-		t.Errorf("a silence beyond the last bucket: %d", g.p999())
+	if g.longest(1000) < 1<<40 {
+		t.Errorf("a silence beyond the last bucket: %d", g.longest(1000))
 	}
 }
 

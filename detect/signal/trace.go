@@ -93,6 +93,14 @@ func (t *trace) prune(cut bgp.Micros) {
 	}
 }
 
+// newest is when a cell of the row changed last, given the row's newest entry; 0 when that is no longer kept.
+func (t *trace) newest(last uint64) bgp.Micros {
+	if last <= t.base {
+		return 0
+	}
+	return t.entries[last-1-t.base].at
+}
+
 // since yields what changed a cell of the row at or after from, newest first.
 func (t *trace) since(last uint64, from bgp.Micros, yield func(*traceEntry)) {
 	for n := last; n > t.oldest; {
