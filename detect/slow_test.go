@@ -226,6 +226,27 @@ func TestKnownLevelsAreNoDecline(t *testing.T) {
 	m.only()
 }
 
+// TestOwnStepDuringDecline: a session that is masked for seconds while a country drains away moves its level down and up again. The decline
+// goes on from where it began.
+func TestOwnStepDuringDecline(t *testing.T) {
+	m, id := slowLand(t, nil)
+	m.pass(120)
+	began := m.now
+	for i := range 50 {
+		if i == 20 {
+			m.e.BeginMonitorChange()
+			m.loses(id, 17)
+			m.loses(id, 20)
+			m.e.EndMonitorChange("a session was masked and came back")
+		}
+		m.loses(id, i+1)
+		m.pass(1)
+	}
+	if inc := m.only(); inc.Start.Earliest.UnixMicro() != began {
+		t.Errorf("start %v, want from %v", inc.Start, micros(began))
+	}
+}
+
 // TestShrinkingIsNoDecline: a share that rises because the denominator shrinks is no decline.
 func TestShrinkingIsNoDecline(t *testing.T) {
 	m, id := slowLand(t, nil)
