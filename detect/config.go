@@ -53,6 +53,7 @@ type Config struct {
 	// The test for slow declines (section 4): a one-sided CUSUM of the level over its median.
 	SlowReference int     `json:"slow_reference_h"` // hours of the median; 0: no test
 	SlowHistory   int     `json:"slow_history_h"`   // hours of these that must have been sampled
+	SlowRecent    int     `json:"slow_recent_h"`    // until then: hours before the one under way whose lowest level stands in for it; 0: no test
 	SlowAllowance float64 `json:"slow_allowance"`   // of the floor's share: rise over the median that does not count
 	SlowThreshold int     `json:"slow_threshold_m"` // the sum that decides, in minutes times the floor's share
 
@@ -73,7 +74,7 @@ func DefaultConfig() Config {
 		EpisodeRise: 0.05, EpisodeAfter: 15, EpisodeHistory: 60,
 		TitleShare: 0.9, MinObservable: 0.5, UnstableShare: 0.2,
 		BandWeeks: 8, BandDays: 28, BandHistory: 0.9, BandQuantile: 0.999, BandMADFactor: 3, CountryCap: 0.10, NetworkCap: 0.30,
-		SlowReference: 48, SlowHistory: 12, SlowAllowance: 1, SlowThreshold: 5,
+		SlowReference: 48, SlowHistory: 12, SlowRecent: 1, SlowAllowance: 1, SlowThreshold: 5,
 		StayShare: 0.5, SettledAfter: 7 * 86400, SettledChange: 0.01,
 	}
 }

@@ -143,7 +143,7 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	if ours { // what our own bookkeeping moved is never an onset (section 3)
 		t.recent.shift(at, levelOf(&r))
 		if step := r.Level() - was; step > 0 {
-			t.slow.setAside(t.slow.reference()+step, at)
+			t.slow.aside = t.slow.reference() + step // what is under way goes on from there
 		}
 		if t.crossedAt == 0 {
 			return

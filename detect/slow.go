@@ -3,7 +3,8 @@ package detect
 import "math"
 
 // slow is the test for declines that never cross a floor within its quarter of an hour: a one-sided cumulative sum (CUSUM) of the
-// per-minute level over its median of the last two days (section 4).
+// per-minute level over its median of the last two days; while less is known of these, minutes in a row over the lowest level of the
+// last hours (section 4).
 type slow struct {
 	sum   float64 // in share × minutes
 	low   int64   // the last minute (µs) at which the level was not above the reference
@@ -33,15 +34,25 @@ func (e *Engine) slowly(w *watch, t *track, now int64, level float64) {
 		s.refHour = h + 1
 		s.ref, s.enough = e.median(t, kind, h)
 	}
+	known, minutes := s.enough, 0
+	if !s.enough {
+		s.ref, minutes = e.lowest(t, kind, h)
+		known = minutes > 60
+	}
 	s.aside = min(s.aside, level)
 	ref := s.reference()
-	if level <= ref || !s.enough {
+	if level <= ref || !s.enough && minutes == 0 {
 		s.low = now
 	}
 	floor := e.cfg.floorShare(kind)
 	limit := float64(e.cfg.SlowThreshold) * floor
-	was := s.sum // one minute counts for the floor's share at most: a spike is not slow
-	if s.sum = min(limit, max(0, s.sum+min(floor, level-ref-e.cfg.SlowAllowance*floor))); !s.enough {
+	was := s.sum
+	switch rise := level - ref; {
+	case s.enough: // one minute counts for the floor's share at most: a spike is not slow
+		s.sum = min(limit, max(0, s.sum+min(floor, rise-e.cfg.SlowAllowance*floor)))
+	case known && rise >= floor-1e-9: // the lowest level is no usual one: what wanders about it must not add up
+		s.sum = min(limit, s.sum+floor)
+	default:
 		s.sum = 0
 	}
 	switch {
@@ -50,7 +61,7 @@ func (e *Engine) slowly(w *watch, t *track, now int64, level float64) {
 	case was == 0:
 		s.began = s.low
 	}
-	if s.sum < limit-1e-9 || !s.enough {
+	if s.sum < limit-1e-9 || !known {
 		return
 	}
 	base := t.levelAt(ref)
@@ -83,6 +94,29 @@ func (e *Engine) median(t *track, kind string, now uint32) (float64, bool) {
 	c.reset()
 	e.tally(c, t, (now-min(now, hours-1))/per, now/per)
 	return levelOfCode(c.quantile(0.5)), c.total > 0 && c.total >= 60*e.cfg.SlowHistory
+}
+
+// lowest is the lowest sample of the hour under way and of those before it that stand in for the median, and how many
+// minutes of them were sampled, this one included. The history of a network is too coarse for it: six hours are one period.
+func (e *Engine) lowest(t *track, kind string, now uint32) (float64, int) {
+	hours := uint32(min(mostHours, e.cfg.SlowRecent))
+	if hours == 0 || e.cfg.SlowReference == 0 || !seasonal(kind) {
+		return 0, 0
+	}
+	c := &e.scratch
+	c.reset()
+	e.tally(c, t, now-min(now, hours), now)
+	low, written := uint16(noCode), false
+	for _, b := range c.bins {
+		if b.code == 0 && b.minutes == 1 {
+			continue // the minute under way: looked at, and not written down yet
+		}
+		low, written = min(low, b.code), true
+	}
+	if !written {
+		low = 0
+	}
+	return levelOfCode(low), c.total
 }
 
 // levelAt is a share over the settled level as counts of today's denominators, rounded up.

@@ -82,7 +82,11 @@ func TestSlowDeclineNeeds(t *testing.T) {
 	}{
 		"a slow decline":             {26, 60, 1, 0, nil, 1},
 		"one of a day":               {26, 24 * 60, 0, 0, nil, 0},
-		"less than half a day known": {10, 60, 1, 0, nil, 0},
+		"less than half a day known": {10, 60, 1, 0, nil, 1}, // measured from the lowest of the last hours
+		"… and they do not count":    {10, 60, 1, 0, func(c *Config) { c.SlowRecent = 0 }, 0},
+		"… and just above":           {10, 35, 1, 30, nil, 1},
+		"… for four minutes":         {10, 32, 1, 1, nil, 0},
+		"… over ten hours":           {10, 60, 0, 0, func(c *Config) { c.SlowRecent = 10 }, 0},
 		"ten hours asked for":        {10, 60, 1, 0, func(c *Config) { c.SlowHistory = 10 }, 1},
 		"under the floor":            {26, 29, 1, 600, nil, 0},
 		"just above, and it stands":  {26, 33, 1, 60, nil, 1},
@@ -103,6 +107,24 @@ func TestSlowDeclineNeeds(t *testing.T) {
 		if got := len(m.e.Incidents()); got != c.want {
 			t.Errorf("%s: %d incidents, want %d", what, got, c.want)
 		}
+	}
+}
+
+// TestSlowDeclineOfYoungFeed: with less than an hour known nothing is said of a decline; then it is measured from the lowest of that hour,
+// and so is where it began.
+func TestSlowDeclineOfYoungFeed(t *testing.T) {
+	m, id := slowLand(t, nil)
+	m.pass(20)
+	began := m.now
+	for i := range 40 {
+		m.loses(id, (i+1)*14/10)
+		if m.pass(1); len(m.e.Incidents()) > 0 {
+			t.Fatalf("an incident after %d minutes", 21+i)
+		}
+	}
+	m.pass(10)
+	if inc := m.only(); inc.Start.Earliest.UnixMicro() != began || !strings.HasPrefix(inc.Revisions[0].Reason, slowDecline) {
+		t.Errorf("start %v, want from %v: %s", inc.Start, micros(began), inc.Revisions[0].Reason)
 	}
 }
 
@@ -202,6 +224,27 @@ func TestKnownLevelsAreNoDecline(t *testing.T) {
 		m.pass(1)
 	}
 	m.only()
+}
+
+// TestOwnStepDuringDecline: a session that is masked for seconds while a country drains away moves its level down and up again. The decline
+// goes on from where it began.
+func TestOwnStepDuringDecline(t *testing.T) {
+	m, id := slowLand(t, nil)
+	m.pass(120)
+	began := m.now
+	for i := range 50 {
+		if i == 20 {
+			m.e.BeginMonitorChange()
+			m.loses(id, 17)
+			m.loses(id, 20)
+			m.e.EndMonitorChange("a session was masked and came back")
+		}
+		m.loses(id, i+1)
+		m.pass(1)
+	}
+	if inc := m.only(); inc.Start.Earliest.UnixMicro() != began {
+		t.Errorf("start %v, want from %v", inc.Start, micros(began))
+	}
 }
 
 // TestShrinkingIsNoDecline: a share that rises because the denominator shrinks is no decline.

@@ -65,6 +65,8 @@ func (t *matrix) schedule(rec *record, expected bool, now bgp.Micros) {
 		soon(float64(t.cfg.Window / ms)) // forgotten
 	case observed < mature:
 		soon(mature - float64(rec.observed))
+	case expected && !rec.is(recAnnounced):
+		soon(max(mature, t.fallsAt(rec, t.cfg.ExpectShare)))
 	case expected != (carried >= t.cfg.ExpectShare*observed): // a session came back before this was judged
 		soon(float64((now - rec.since) / ms))
 	case rec.is(recAnnounced) && !expected:
@@ -75,8 +77,6 @@ func (t *matrix) schedule(rec *record, expected bool, now bgp.Micros) {
 			d = max(d, float64(t.cfg.QuietAfter/ms))
 		}
 		soon(d) // dropped
-	case expected:
-		soon(t.fallsAt(rec, t.cfg.ExpectShare))
 	default:
 		soon(float64(t.cfg.Window / ms)) // forgotten
 	}
@@ -93,7 +93,7 @@ func (t *matrix) schedule(rec *record, expected bool, now bgp.Micros) {
 // nil, is called for every row whose vote may have changed, possibly more than once, and must not write to the table.
 //
 // A cell known for at least Config.ExpectAfter is expected while its share is at least Config.ExpectShare; the change is seen at
-// most one minute after the share crosses. A cell withdrawn without pause for Config.Window is forgotten: what is announced
+// most one minute after the share crosses, and of a withdrawn cell when it has been so for Config.ExpectAfter. A cell withdrawn without pause for Config.Window is forgotten: what is announced
 // after that is learned anew. Rows that are frozen keep what they expect, see Freeze.
 func (t *matrix) Tick(now bgp.Micros, changed func(RowID)) {
 	now = t.advance(now)
@@ -220,9 +220,10 @@ func (t *matrix) expect(rec *record, q *word, bit uint64, now bgp.Micros) {
 	if observed < float64(t.cfg.ExpectAfter/ms) {
 		return
 	}
-	if carried >= t.cfg.ExpectShare*observed {
+	switch {
+	case carried >= t.cfg.ExpectShare*observed:
 		q.expected |= bit
-	} else {
+	case rec.is(recAnnounced) || now-rec.since >= t.cfg.ExpectAfter: // in its first hours a short absence would be a quarter of all that is known
 		q.expected &^= bit
 	}
 }

@@ -333,10 +333,10 @@ func (f *reference) tick(now bgp.Micros) {
 			}
 			observed, carried := f.share(c, now)
 			judged := observed >= float64(f.cfg.ExpectAfter)/1e3
-			if judged && c.state != Unknown {
-				c.expected = carried >= f.cfg.ExpectShare*observed
-			}
 			in := now - c.since
+			if most := carried >= f.cfg.ExpectShare*observed; judged && c.state != Unknown && (most || c.state == Announced || in >= f.cfg.ExpectAfter) {
+				c.expected = most
+			}
 			forget := false
 			switch c.state {
 			case Unknown:

@@ -114,6 +114,7 @@ var rules = []rule{
 	engineRule("min-observable", func(c *detect.Config) { c.MinObservable = 0 }),
 	engineRule("slow-reference", func(c *detect.Config) { c.SlowReference = 0 }),
 	engineRule("slow-history", func(c *detect.Config) { c.SlowHistory = 0 }),
+	engineRule("slow-recent", func(c *detect.Config) { c.SlowRecent = 0 }),
 	engineRule("slow-allowance", func(c *detect.Config) { c.SlowAllowance = 0 }),
 	engineRule("slow-threshold", func(c *detect.Config) { c.SlowThreshold = 0 }),
 	engineRule("slow-threshold-long", func(c *detect.Config) { c.SlowThreshold = 1 << 20 }),
