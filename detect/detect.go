@@ -87,8 +87,11 @@ type World interface {
 	MeanLoss(e EntityID, s SignalID) float64
 	// Parts splits what is lost of the entity by network, largest first.
 	Parts(e EntityID, s SignalID) []Part
-	// Parent is the country that most of the network's lost rows are in; NoEntity if none.
-	Parent(e EntityID, s SignalID) EntityID
+	// Within lists the places that a network or region is in, judged by its lost rows: the country that most of them are in, then
+	// region and zones with more than half of them.
+	Within(e EntityID, s SignalID) []EntityID
+	// Countries splits what is lost of the entity by country, largest first.
+	Countries(e EntityID, s SignalID) []CountryLoss
 	// Member describes a member prefix for the record.
 	Member(r Row, incident int) Member
 	// Watch makes the row a member of an incident (a serial number): its expectation is frozen, its toggles are
@@ -100,6 +103,12 @@ type World interface {
 	Evidence(incident int) *Evidence
 	// Context is what an incident about the entity rests on at this instant.
 	Context(e EntityID, s SignalID) Context
+}
+
+// CountryLoss is how many lost prefixes of an entity are in a country.
+type CountryLoss struct {
+	Country  EntityID
+	Prefixes int
 }
 
 // Context is the part of an incident that comes from outside the engine.

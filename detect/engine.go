@@ -83,6 +83,7 @@ type track struct {
 	peak      Reading
 	peakAt    int64
 	peakParts []Part
+	peakIn    []CountryLoss // of a zone
 	peakDirty bool
 
 	alive      bool // listed in Engine.living
@@ -298,8 +299,8 @@ func (e *Engine) tickWatch(w *watch, now, step int64, paused bool) {
 		if paused && !t.joined {
 			t.held += step
 		}
-		if t.peakDirty && (t.joined || w.inc == nil) {
-			t.peakParts, t.peakDirty = e.world.Parts(w.id, t.sig), false
+		if t.joined || w.inc == nil {
+			e.atPeak(t)
 		}
 		if t.joined || now-t.crossedAt-t.held < int64(e.cfg.SuspectAfter)*1e6 {
 			continue
@@ -323,6 +324,17 @@ func (e *Engine) tickWatch(w *watch, now, step int64, paused bool) {
 		if !paused {
 			w.restUntil = w.restsUntil(e, now, revision)
 		}
+	}
+}
+
+// atPeak asks what is lost when the reading is at its peak.
+func (e *Engine) atPeak(t *track) {
+	if !t.peakDirty {
+		return
+	}
+	t.peakParts, t.peakDirty = e.world.Parts(t.id, t.sig), false
+	if e.entities[t.id].Type == "zone" {
+		t.peakIn = e.world.Countries(t.id, t.sig)
 	}
 }
 

@@ -99,10 +99,10 @@ func (c *Config) tests(kind string, r *Reading, base level, factor float64) (out
 		add("any", "units that can be judged", expected, c.MinObservable*float64(seen))
 	}
 	switch {
-	case kind == "country" && r.Prefixes < c.SmallCountry:
-		add("small country", "prefixes lost", all, float64(c.SmallPrefixes))
-		add("small country", fmt.Sprintf("%.0f %% of %d prefixes", 100*c.SmallShare, r.Prefixes), all, c.SmallShare*prefixes)
-	case kind == "country":
+	case spread(kind) && r.Prefixes < c.SmallCountry:
+		add(small(kind), "prefixes lost", all, float64(c.SmallPrefixes))
+		add(small(kind), fmt.Sprintf("%.0f %% of %d prefixes", 100*c.SmallShare, r.Prefixes), all, c.SmallShare*prefixes)
+	case spread(kind):
 		add("low branch", "prefixes lost, none of them deaggregated", low, float64(c.CountryPrefixes))
 		add("low branch", fmt.Sprintf("%.0f %% of %d prefixes, none of them deaggregated", 100*share(c.CountryShare), r.Prefixes), low, share(c.CountryShare)*prefixes)
 		add("low branch", fmt.Sprintf("%.0f %% of %d units", 100*share(c.CountryShare), r.Expected), units, share(c.CountryShare)*expected)
@@ -110,11 +110,11 @@ func (c *Config) tests(kind string, r *Reading, base level, factor float64) (out
 		add("high branch", "prefixes lost", all, float64(c.CountryPrefixes))
 		add("high branch", fmt.Sprintf("%.0f %% of %d prefixes", 100*share(c.CountryHighShare), r.Prefixes), all, share(c.CountryHighShare)*prefixes)
 	case r.Prefixes < c.SmallNetwork:
-		add("small network", fmt.Sprintf("all of %d prefixes lost", r.Prefixes), float64(r.LostPrefixes), max(1, prefixes))
-		add("small network", "of the lost, not deaggregated", float64(now.low), max(1, float64(r.LostPrefixes)))
+		add(small(kind), fmt.Sprintf("all of %d prefixes lost", r.Prefixes), float64(r.LostPrefixes), max(1, prefixes))
+		add(small(kind), "of the lost, not deaggregated", float64(now.low), max(1, float64(r.LostPrefixes)))
 	default:
-		add("network", "units lost", units, float64(c.NetworkUnits))
-		add("network", fmt.Sprintf("%.0f %% of %d units", 100*share(c.NetworkShare), r.Expected), units, share(c.NetworkShare)*expected)
+		add(kind, "units lost", units, float64(c.NetworkUnits))
+		add(kind, fmt.Sprintf("%.0f %% of %d units", 100*share(c.NetworkShare), r.Expected), units, share(c.NetworkShare)*expected)
 	}
 	return out
 }

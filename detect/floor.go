@@ -101,9 +101,9 @@ func (c *Config) crossed(kind string, r *Reading, base level, factor float64) (b
 	if seen := r.Expected + r.Unobservable; seen > 0 && float64(r.Expected) < c.MinObservable*float64(seen) {
 		return false, "too little is observable"
 	}
-	if kind == "country" {
+	if spread(kind) {
 		if r.Prefixes < c.SmallCountry {
-			return all >= c.SmallPrefixes && float64(all) >= c.SmallShare*float64(r.Prefixes), "small country"
+			return all >= c.SmallPrefixes && float64(all) >= c.SmallShare*float64(r.Prefixes), small(kind)
 		}
 		if all >= c.CountryPrefixes && float64(all) >= share(c.CountryHighShare)*float64(r.Prefixes) {
 			return true, "high branch"
@@ -112,14 +112,31 @@ func (c *Config) crossed(kind string, r *Reading, base level, factor float64) (b
 			float64(units) >= share(c.CountryShare)*float64(r.Expected) && r.Origins >= c.CountryOrigins, "low branch"
 	}
 	if r.Prefixes < c.SmallNetwork {
-		return r.LostPrefixes == r.Prefixes && r.Deaggregated == 0, "small network"
+		return r.LostPrefixes == r.Prefixes && r.Deaggregated == 0, small(kind)
 	}
-	return units >= c.NetworkUnits && float64(units) >= share(c.NetworkShare)*float64(r.Expected), "network"
+	return units >= c.NetworkUnits && float64(units) >= share(c.NetworkShare)*float64(r.Expected), kind
+}
+
+// spread reports the kinds of entity that have the floors of a country: their loss must be spread over origins, or large. A network
+// and a region have the other (section 4).
+func spread(kind string) bool { return kind == "country" || kind == "zone" }
+
+// small names the branch for an entity of few prefixes.
+func small(kind string) string {
+	switch kind {
+	case "country":
+		return "small country"
+	case "zone":
+		return "small zone"
+	case "region":
+		return "small region"
+	}
+	return "small network"
 }
 
 // floorShare is the floor as a share, for episodes (section 5).
 func (c *Config) floorShare(kind string) float64 {
-	if kind == "country" {
+	if spread(kind) {
 		return c.CountryShare
 	}
 	return c.NetworkShare

@@ -47,7 +47,14 @@ func TestFloors(t *testing.T) {
 		"small network: two of two":        {"network", country(2, 2, 2, 2, 1), level{}, true, "small network"},
 		"small network: one of two":        {"network", country(1, 2, 300, 300, 1), level{}, false, "small network"},
 		"small network: gone before":       {"network", country(1, 1, 1, 1, 1), level{units: 1, low: 1, all: 1}, false, "nothing lost"},
-		"a zone is judged like a network":  {"zone", country(3, 3, 3, 60, 1), level{}, true, "network"},
+		"region: at both edges":            {"region", country(3, 30, 3, 60, 1), level{}, true, "region"},
+		"region: under 5 %":                {"region", country(30, 40, 3, 61, 9), level{}, false, "region"},
+		"small region: one of two":         {"region", country(1, 2, 300, 300, 1), level{}, false, "small region"},
+		"zone: as a country, low":          {"zone", country(9, 300, 30, 1000, 3), level{}, true, "low branch"},
+		"zone: two origins":                {"zone", country(9, 300, 30, 1000, 2), level{}, false, "low branch"},
+		"zone: as a country, high":         {"zone", country(30, 100, 0, 1000, 1), level{}, true, "high branch"},
+		"small zone: 14 of 15":             {"zone", country(14, 15, 14, 15, 1), level{}, true, "small zone"},
+		"small zone: 13 of 15":             {"zone", country(13, 15, 13, 15, 1), level{}, false, "small zone"},
 		"half observable is enough":        {"country", Reading{LostPrefixes: 30, Prefixes: 30, Lost: 50, Expected: 50, Unobservable: 50, Origins: 3}, level{}, true, "high branch"},
 		"a unit less than half is not":     {"country", Reading{LostPrefixes: 30, Prefixes: 30, Lost: 49, Expected: 49, Unobservable: 50, Origins: 3}, level{}, false, "too little is observable"},
 		"deaggregated: not for the low":    {"country", Reading{LostPrefixes: 10, Deaggregated: 3, Prefixes: 100, Lost: 30, Expected: 100, Origins: 3}, level{}, false, "low branch"},
@@ -59,7 +66,7 @@ func TestFloors(t *testing.T) {
 			t.Errorf("%s: %v by %q, want %v by %q", what, got, branch, c.want, c.branch)
 		}
 	}
-	if cfg.floorShare("country") != 0.03 || cfg.floorShare("network") != 0.05 || cfg.floorShare("zone") != 0.05 {
+	if cfg.floorShare("country") != 0.03 || cfg.floorShare("network") != 0.05 || cfg.floorShare("region") != 0.05 || cfg.floorShare("zone") != 0.03 {
 		t.Error("the floors as shares are not 3 % and 5 %")
 	}
 }

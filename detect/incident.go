@@ -223,13 +223,22 @@ type Method struct {
 	Software     string `json:"software"`
 }
 
-// Reference is a dated table that the incident rests on; VintageGapDays is how far its date lies from the event (absolute).
+// Reference is a table that the incident rests on; VintageGapDays is how far its date lies from the event (absolute). A list that the
+// operator wrote, of overrides or zones, has no vintage and no distance.
 type Reference struct {
 	Name           string `json:"name"`
-	Vintage        string `json:"vintage"`
+	Vintage        string `json:"vintage,omitempty"`
 	SHA256         string `json:"sha256"`
 	Quality        string `json:"quality,omitempty"`
-	VintageGapDays int    `json:"vintage_gap_days"`
+	VintageGapDays *int   `json:"vintage_gap_days,omitempty"`
+}
+
+// Gap is VintageGapDays, 0 when there is none.
+func (r Reference) Gap() int {
+	if r.VintageGapDays == nil {
+		return 0
+	}
+	return *r.VintageGapDays
 }
 
 // Source is whose measurement the incident rests on.

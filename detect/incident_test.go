@@ -87,7 +87,8 @@ func TestThousands(t *testing.T) {
 }
 
 func TestTitle(t *testing.T) {
-	cfg := DefaultConfig()
+	zone := Entity{Type: "zone", Code: "gulf", Name: "Gulf"}
+	engine := &Engine{cfg: DefaultConfig(), entities: []Entity{{Type: "country", Code: "PK", Name: "Pakistan"}, {Type: "country", Code: "XA"}}}
 	part := func(n int, name string) []Part {
 		return []Part{{Entity: Entity{Type: "network", Code: "AS17557", Name: name}, Prefixes: n}, {Entity: Entity{Type: "network", Code: "AS1"}, Prefixes: 1}}
 	}
@@ -97,15 +98,22 @@ func TestTitle(t *testing.T) {
 		e     Entity
 		sig   SignalID
 		parts []Part
+		in    []CountryLoss
 		want  string
 	}{
-		"a country":                 {country, BGPv4, part(899, "PTCL"), "Pakistan: 1,000 of 1,614 observable IPv4 prefixes left the routing table (62.0 %)"},
-		"without a name, of IPv6":   {unnamed, BGPv6, nil, "PK: 1,000 of 1,614 observable IPv6 prefixes left the routing table (62.0 %)"},
-		"nine tenths of one origin": {country, BGPv4, part(900, "PTCL"), "Network AS17557 PTCL: 1,000 of 1,614 observable IPv4 prefixes of Pakistan (62.0 %)"},
-		"which has no name":         {country, BGPv4, part(1000, ""), "Network AS17557: 1,000 of 1,614 observable IPv4 prefixes of Pakistan (62.0 %)"},
-		"a network is named itself": {Entity{Type: "network", Code: "AS17557"}, BGPv4, part(1000, "PTCL"), "AS17557: 1,000 of 1,614 observable IPv4 prefixes left the routing table (62.0 %)"},
+		"a country":                 {country, BGPv4, part(899, "PTCL"), nil, "Pakistan: 1,000 of 1,614 observable IPv4 prefixes left the routing table (62.0 %)"},
+		"without a name, of IPv6":   {unnamed, BGPv6, nil, nil, "PK: 1,000 of 1,614 observable IPv6 prefixes left the routing table (62.0 %)"},
+		"nine tenths of one origin": {country, BGPv4, part(900, "PTCL"), nil, "Network AS17557 PTCL: 1,000 of 1,614 observable IPv4 prefixes of Pakistan (62.0 %)"},
+		"which has no name":         {country, BGPv4, part(1000, ""), nil, "Network AS17557: 1,000 of 1,614 observable IPv4 prefixes of Pakistan (62.0 %)"},
+		"a network is named itself": {Entity{Type: "network", Code: "AS17557"}, BGPv4, part(1000, "PTCL"), nil, "AS17557: 1,000 of 1,614 observable IPv4 prefixes left the routing table (62.0 %)"},
+		"a region":                  {Entity{Type: "region", Code: "PK-SD", Name: "Sindh"}, BGPv4, part(899, "PTCL"), nil, "Sindh: 1,000 of 1,614 observable IPv4 prefixes left the routing table (62.0 %)"},
+		"one origin of a region":    {Entity{Type: "region", Code: "PK-SD", Name: "Sindh"}, BGPv4, part(900, "PTCL"), nil, "Network AS17557 PTCL: 1,000 of 1,614 observable IPv4 prefixes of Sindh (62.0 %)"},
+		"a zone":                    {zone, BGPv4, part(899, "PTCL"), []CountryLoss{{0, 899}, {1, 101}}, "Gulf: 1,000 of 1,614 observable IPv4 prefixes left the routing table (62.0 %)"},
+		"one country of a zone":     {zone, BGPv4, part(899, "PTCL"), []CountryLoss{{0, 900}, {1, 100}}, "Country Pakistan: 1,000 of 1,614 observable IPv4 prefixes of Gulf (62.0 %)"},
+		"which has no name either":  {zone, BGPv4, part(899, "PTCL"), []CountryLoss{{1, 1000}}, "Country XA: 1,000 of 1,614 observable IPv4 prefixes of Gulf (62.0 %)"},
+		"one origin of a zone":      {zone, BGPv4, part(900, "PTCL"), []CountryLoss{{0, 1000}}, "Network AS17557 PTCL: 1,000 of 1,614 observable IPv4 prefixes of Gulf (62.0 %)"},
 	} {
-		if got := title(c.e, &track{sig: c.sig, peak: peak, peakParts: c.parts}, &cfg); got != c.want {
+		if got := engine.title(c.e, &track{sig: c.sig, peak: peak, peakParts: c.parts, peakIn: c.in}); got != c.want {
 			t.Errorf("%s: %q, want %q", what, got, c.want)
 		}
 	}

@@ -28,7 +28,8 @@ type incident struct {
 	inEpisode  bool
 	// the rise above which an episode opens, and under which the open one ends
 	episodeBase, episodeEnd float64
-	parent                  string
+	parent                  string  // id of the highest incident that this one is part of
+	parentRank              int     // its wholeness
 	ownPeak                 float64 // largest lost share, in units, of the incident's own rise, before any further episode
 	rest                    rest
 	again                   [numSignals]again
@@ -54,15 +55,9 @@ func (e *Engine) openIncident(w *watch, t *track) {
 	w.inc = inc
 	e.open[w.id], e.bySerial[inc.serial] = true, w
 	inc.join(e, w, t)
-	if p := e.world.Parent(w.id, t.sig); p != NoEntity && p != w.id {
-		if id := e.OpenIncident(p); id != "" {
-			inc.partOf(id)
-		}
-	}
+	inc.partOf(e, e.wholes(w, t.sig)) // none of these is a part of this one: nothing knew of it so far
 	inc.revise(e, w, "opened", e.opening(t))
-	if ent.Type == "country" {
-		e.adopt(w, t.sig)
-	}
+	e.adopt(w, t.sig)
 }
 
 // opening says why an incident opened.
@@ -73,31 +68,10 @@ func (e *Engine) opening(t *track) string {
 	return fmt.Sprintf("loss above the floor (%s) for %d s", t.branch, e.cfg.SuspectAfter)
 }
 
-// adopt links the open incidents of the country's networks to the country's: they are parts, not second alerts (section 4).
-func (e *Engine) adopt(country *watch, sig SignalID) {
-	for _, w := range e.active {
-		if w.inc == nil || w == country || w.inc.parent != "" || e.entities[w.id].Type != "network" {
-			continue
-		}
-		if t := w.tracks[sig]; t == nil || !t.joined || e.world.Parent(w.id, sig) != country.id {
-			continue
-		}
-		w.inc.partOf(country.inc.doc.ID)
-		w.inc.revise(e, w, "linked", "part of an incident of its country")
-	}
-}
-
-func (inc *incident) partOf(id string) {
-	inc.parent = id
-	inc.doc.Related = append(inc.doc.Related, Related{ID: id, Relation: "part_of"})
-}
-
 // join makes a crossed signal part of the incident, with its members and its reading of when it began.
 func (inc *incident) join(e *Engine, w *watch, t *track) {
 	t.joined = true
-	if t.peakDirty {
-		t.peakParts, t.peakDirty = e.world.Parts(w.id, t.sig), false
-	}
+	e.atPeak(t)
 	window, since, first := int64(e.cfg.MemberWindow)*1e6, t.since(&e.cfg), t.crossedAt
 	var seen []Withdrawal
 	e.world.LostRows(w.id, t.sig, func(r Row, lostAt int64) {
@@ -120,9 +94,7 @@ func (inc *incident) join(e *Engine, w *watch, t *track) {
 	inc.ownPeak = max(inc.ownPeak, t.peak.UnitShare())
 	if inc.doc.Revision > 0 {
 		inc.revise(e, w, "signal joined", t.sig.String()+" crossed its floor too")
-		if e.entities[w.id].Type == "country" {
-			e.adopt(w, t.sig)
-		}
+		e.adopt(w, t.sig)
 	}
 }
 

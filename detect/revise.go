@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,9 +16,7 @@ func (inc *incident) revise(e *Engine, w *watch, change, reason string) {
 		if t == nil || !t.joined {
 			continue
 		}
-		if t.peakDirty {
-			t.peakParts, t.peakDirty = e.world.Parts(w.id, t.sig), false
-		}
+		e.atPeak(t)
 		if main == nil || t.rise(&t.peak) > main.rise(&main.peak) {
 			main = t
 		}
@@ -48,7 +47,7 @@ func (inc *incident) revise(e *Engine, w *watch, change, reason string) {
 		if d.Entity.Type != "network" {
 			d.Parts = main.peakParts
 		}
-		d.Title = title(d.Entity, main, &e.cfg)
+		d.Title = e.title(d.Entity, main)
 		d.Severity = Severity(main.peak.Level(), main.peak.Lost, float64(inc.duration(e.now))/1e6)
 		inc.size, inc.sizeAt = inc.peakRise(w), e.now
 	}
@@ -99,8 +98,8 @@ func (inc *incident) duration(now int64) int64 {
 }
 
 // title names the place and the size with its denominator. When one origin is at least TitleShare of the loss it names that
-// network, never the country (section 4).
-func title(ent Entity, t *track, cfg *Config) string {
+// network, never the country; and of a zone it names the one country that is (section 4).
+func (e *Engine) title(ent Entity, t *track) string {
 	p := &t.peak
 	name := ent.Name
 	if name == "" {
@@ -112,14 +111,19 @@ func title(ent Entity, t *track, cfg *Config) string {
 	}
 	size := fmt.Sprintf("%s of %s observable %s prefixes", thousands(p.LostPrefixes), thousands(p.Prefixes), family)
 	share := fmt.Sprintf("(%.1f %%)", 100*p.PrefixShare())
-	if ent.Type == "country" && len(t.peakParts) > 0 {
-		if top := t.peakParts[0]; float64(top.Prefixes) >= cfg.TitleShare*float64(p.LostPrefixes) {
+	enough := e.cfg.TitleShare * float64(p.LostPrefixes)
+	if ent.Type != "network" && len(t.peakParts) > 0 {
+		if top := t.peakParts[0]; float64(top.Prefixes) >= enough {
 			n := top.Entity.Code
 			if top.Entity.Name != "" {
 				n += " " + top.Entity.Name
 			}
 			return fmt.Sprintf("Network %s: %s of %s %s", n, size, name, share)
 		}
+	}
+	if len(t.peakIn) > 0 && float64(t.peakIn[0].Prefixes) >= enough {
+		c := e.entities[t.peakIn[0].Country]
+		return fmt.Sprintf("Country %s: %s of %s %s", cmp.Or(c.Name, c.Code), size, name, share)
 	}
 	return fmt.Sprintf("%s: %s left the routing table %s", name, size, share)
 }

@@ -87,7 +87,7 @@ func anyIncident(r *rand.Rand) *detect.Incident {
 	base := time.Date(2008, 2, 21, 3, 20, 2, 999_999_000, time.UTC)
 	at := func() detect.Time { return detect.At(base.Add(time.Duration(r.Int64N(int64(90 * 24 * time.Hour))))) }
 	maybe := func() bool { return r.IntN(2) == 0 }
-	ent := []detect.Entity{{Type: "country", Code: "CI", Name: "Côte d'Ivoire"}, {Type: "network", Code: "AS64500"}, {Type: "peer", Code: "rrc00/AS64496/2001:db8::1"}, {Type: "prefix", Code: "192.0.2.0/24"}}[r.IntN(4)]
+	ent := []detect.Entity{{Type: "country", Code: "CI", Name: "Côte d'Ivoire"}, {Type: "network", Code: "AS64500"}, {Type: "peer", Code: "rrc00/AS64496/2001:db8::1"}, {Type: "prefix", Code: "192.0.2.0/24"}, {Type: "region", Code: "PK-SD", Name: "Sindh"}, {Type: "zone", Code: "a-zone", Name: "A zone"}}[r.IntN(6)]
 	kind := []detect.Kind{detect.Outage, detect.MonitorFault, "a_kind_of_later"}[r.IntN(3)]
 	state := []detect.State{detect.Suspected, detect.Partial, detect.Confirmed, detect.Recovering, detect.Closed, detect.Retracted}[r.IntN(6)]
 	sum := strings.Repeat("0123456789abcdef", 4)
@@ -125,7 +125,7 @@ func anyIncident(r *rand.Rand) *detect.Incident {
 	}
 	if maybe() {
 		index := r.Int64N(2)
-		i.References = []detect.Reference{{Name: "nro-delegated", Vintage: "2026-06-17", SHA256: sum, Quality: "provisional", VintageGapDays: 6690}, {Name: "as2org", Vintage: "2008-04-02", SHA256: sum}}
+		i.References = []detect.Reference{{Name: "nro-delegated", Vintage: "2026-06-17", SHA256: sum, Quality: "provisional", VintageGapDays: new(6690)}, {Name: "as2org", Vintage: "2008-04-02", SHA256: sum}}
 		i.Sources = []detect.Source{{Name: "RouteViews", Collector: "route-views2", Licence: "CC-BY-4.0", Attribution: "see the licence"}, {Name: "RIPE RIS", Collector: "rrc00"}}
 		i.Related = []detect.Related{{ID: "CI-20080220T2007Z-abcdefgh", Relation: "same_event"}}
 		i.Evidence = &detect.Evidence{Messages: r.IntN(9), SHA256: sum, LedgerIndex: &index}

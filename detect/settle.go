@@ -46,13 +46,13 @@ func (inc *incident) setSettled(e *Engine, w *watch, now int64, share float64) {
 	inc.inEpisode, inc.episode = false, 0
 }
 
-// stays reports whether members that are away for long are what the incident is about: a country does not end, nor does a network
-// that is away as a whole. Elsewhere they are what remains of an outage that is over, or of a network that has changed.
+// stays reports whether members that are away for long are what the incident is about: a country or zone does not end, nor does a
+// network or region that is away as a whole. Elsewhere they are what remains of an outage that is over, or of a network that has changed.
 func (inc *incident) stays(e *Engine, w *watch) bool {
 	if inc.doc.State == Recovering {
 		return false
 	}
-	if e.entities[w.id].Type != "network" {
+	if spread(e.entities[w.id].Type) {
 		return true
 	}
 	for _, t := range w.tracks {

@@ -27,18 +27,19 @@ type fakeRow struct {
 
 // sim is a World small enough to see through, with the engine it drives and the log of what that said.
 type sim struct {
-	t       *testing.T
-	e       *Engine
-	rows    []*fakeRow
-	now     int64 // of the next tick
-	small   bool
-	mean    float64
-	parts   []Part
-	parents map[EntityID]EntityID
-	watched map[Row][]int
-	log     []string // "second change state", with the entity's code in front when there are several
-	json    []string // every revision as it was handed out
-	members []Member // of the last revision
+	t         *testing.T
+	e         *Engine
+	rows      []*fakeRow
+	now       int64 // of the next tick
+	small     bool
+	mean      float64
+	parts     []Part
+	parents   map[EntityID]EntityID
+	countries map[EntityID][]CountryLoss
+	watched   map[Row][]int
+	log       []string // "second change state", with the entity's code in front when there are several
+	json      []string // every revision as it was handed out
+	members   []Member // of the last revision
 }
 
 func newSim(t *testing.T) *sim {
@@ -202,12 +203,14 @@ func (s *sim) Evidence(incident int) *Evidence { return &Evidence{Messages: inci
 
 func (s *sim) Context(EntityID, SignalID) Context    { return Context{Coverage: Coverage{Level: "full"}} }
 func (s *sim) Watch(r Row, incident int, from int64) { s.watch(r, incident, from) }
-func (s *sim) Parent(e EntityID, _ SignalID) EntityID {
+func (s *sim) Within(e EntityID, _ SignalID) []EntityID {
 	if p, ok := s.parents[e]; ok {
-		return p
+		return []EntityID{p}
 	}
-	return NoEntity
+	return nil
 }
+
+func (s *sim) Countries(e EntityID, _ SignalID) []CountryLoss { return slices.Clone(s.countries[e]) }
 
 func (s *sim) watch(r Row, incident int, from int64) {
 	if slices.Contains(s.watched[r], incident) {

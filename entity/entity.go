@@ -1,4 +1,4 @@
-// Package entity holds the words for what corewatch watches: countries, networks, prefixes and zones, and the dated reference
+// Package entity holds the words for what corewatch watches: countries, regions, networks, prefixes and zones, and the dated reference
 // tables that say which prefix belongs to which of them.
 //
 // Nothing here reads a disk, a socket or a clock: tables come from an io.Reader or are built in. Loading and updating them is

@@ -9,7 +9,7 @@ const (
 	BasisDelegated = "delegated" // the registry's delegation of the address space
 )
 
-// Resolver answers in which country a route is counted, from tables of one event's time. Its fields may be nil; they must not
+// Resolver answers in which country and region a route is counted, from tables of one event's time. Its fields may be nil; they must not
 // change while it is in use, and then it is safe for concurrent use.
 type Resolver struct {
 	Overrides *Overrides
@@ -22,6 +22,8 @@ type Resolver struct {
 	// ByOrigin asks Networks before Countries. It is meant for old data: networks stay with their holder longer than address
 	// blocks do, so an AS mapping of the event's month beats delegations of years later. See Nearer.
 	ByOrigin bool
+
+	Regions *Regions
 }
 
 // Country is the country of a route to p with the given origin AS (0 when unknown), and the table the answer rests on: one of
@@ -45,6 +47,16 @@ func (r *Resolver) Country(p bgp.Prefix, origin uint32) (code, basis string) {
 	return "", ""
 }
 
+// Region is the region of a prefix that is counted in a country. What the table puts into a region of another country is in none, so
+// that regions never hold more than their country.
+func (r *Resolver) Region(p bgp.Prefix, country string) (Region, bool) {
+	x, ok := r.Regions.Region(p)
+	if !ok || x.Country() != country {
+		return Region{}, false
+	}
+	return x, true
+}
+
 // References lists the tables that can have a say in an answer, in the order in which they are asked.
 func (r *Resolver) References() []Reference {
 	var out []Reference
@@ -58,6 +70,9 @@ func (r *Resolver) References() []Reference {
 		if t != nil {
 			out = append(out, t.ref)
 		}
+	}
+	if r.Regions != nil {
+		out = append(out, r.Regions.ref)
 	}
 	return out
 }

@@ -6,12 +6,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/corewatch/corewatch/bgp"
 )
 
-// Zone is a dated, sourced list of countries, networks and prefixes that are watched together.
+// Zone is a dated, sourced list of countries, regions, networks and prefixes that are watched together.
 type Zone struct {
 	Slug  string
 	Name  string
@@ -20,6 +19,7 @@ type Zone struct {
 	Until Day    // last day on which it applies; zero: no end
 
 	Countries []string // ISO 3166-1 alpha-2
+	Regions   []string // ISO 3166-2
 	Networks  []uint32
 	Prefixes  []bgp.Prefix
 
@@ -49,7 +49,7 @@ func (z *Zone) Validate() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("zone %q: %w", short(z.Slug), fmt.Errorf(format, args...))
 	}
-	members := len(z.Countries) + len(z.Networks) + len(z.Prefixes)
+	members := len(z.Countries) + len(z.Regions) + len(z.Networks) + len(z.Prefixes)
 	switch {
 	case !validSlug(z.Slug):
 		return fail("slug: want 1 to 64 of a-z, 0-9 and single hyphens")
@@ -60,7 +60,7 @@ func (z *Zone) Validate() error {
 	case z.Since != 0 && z.Until != 0 && z.Until < z.Since:
 		return fail("until %s is before since %s", z.Until, z.Since)
 	case members == 0:
-		return fail("members: none; give countries, networks or prefixes")
+		return fail("members: none; give countries, regions, networks or prefixes")
 	case members > maxZoneMembers:
 		return fail("members: more than %d", maxZoneMembers)
 	case len(z.Sources) == 0:
@@ -71,6 +71,11 @@ func (z *Zone) Validate() error {
 	for _, c := range z.Countries {
 		if _, ok := CountryName(c); !ok {
 			return fail("country %q is not in ISO 3166-1", short(c))
+		}
+	}
+	for _, c := range z.Regions {
+		if !regionForm.MatchString(c) {
+			return fail("region %q is not an ISO 3166-2 code", short(c))
 		}
 	}
 	if slices.Contains(z.Networks, 0) {
@@ -128,19 +133,3 @@ func validDigest(s string) bool {
 
 // Entity is the zone's entity.
 func (z *Zone) Entity() Entity { return Entity{Type: TypeZone, Code: z.Slug, Name: z.Name} }
-
-// Contains reports whether a route belongs to the zone at an instant: its country or its origin is a member, or a member prefix
-// covers it. Since and Until are whole UTC days, both included. origin 0 and country "" match nothing.
-func (z *Zone) Contains(p bgp.Prefix, origin uint32, country string, at time.Time) bool {
-	day := DayOf(at)
-	if z.Since != 0 && day < z.Since || z.Until != 0 && day > z.Until {
-		return false
-	}
-	if country != "" && slices.Contains(z.Countries, country) {
-		return true
-	}
-	if origin != 0 && slices.Contains(z.Networks, origin) {
-		return true
-	}
-	return p.Valid() && slices.ContainsFunc(z.Prefixes, func(m bgp.Prefix) bool { return m.Covers(p) })
-}

@@ -47,6 +47,15 @@ func TestBrowser(t *testing.T) {
 	}
 	look(t, server.URL, "/", "/demo/", "/demo/country/PK", "/demo/country/SD", id, id+"/v2", "/demo/incidents", "/demo/health", "/health", "/incidents", "/country/PK")
 	look(t, watching.URL, "/", "/country/PK")
+	blind := pakistan("archive")
+	for i := range blind.samples {
+		if blind.samples[i].Entity == "country:PK" || blind.samples[i].Entity == "country:IR" {
+			blind.samples[i].Unobservable = 2400
+		}
+	}
+	unstable := httptest.NewServer(testServer(t, blind, nil).Handler())
+	defer unstable.Close()
+	look(t, unstable.URL, "/", "/country/PK", "/country/IR")
 }
 
 func look(t *testing.T, base string, paths ...string) {

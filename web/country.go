@@ -17,6 +17,7 @@ type countryPage struct {
 	page
 	Code, Name string
 	Lede       template.HTML // when there is no incident to tell
+	Unstable   template.HTML // too much of it cannot be judged now; empty: enough can
 	Story      *story
 	Others     []incidentRow
 	Chart      *chart
@@ -82,6 +83,11 @@ func (s *Server) countryPage(r *http.Request, st site, code string, asked window
 	w := asked
 	if !own {
 		w = s.windowOf(focus, latest)
+	}
+	if focus == nil || !focus.State.Open() { // of an open one the incident says it
+		if v.Unstable, err = s.notice(ctx, st.lib, entity.Key(), name, latest); err != nil {
+			return nil, err
+		}
 	}
 	if focus != nil {
 		if v.Banner == "" {
@@ -212,12 +218,20 @@ func (s *Server) calm(name string, p detect.Sample) (template.HTML, []tile) {
 		return s.cat.html("calm.nodata", name, full(p.At.Time)), nil
 	}
 	vis := int64(p.Prefixes - p.LostPrefixes)
-	at := s.cat.html("tile.at", hourMinute(p.At.Time))
+	at := s.cat.html("tile.now", hourMinute(p.At.Time))
+	say := s.cat.html("calm.lede", name, full(p.At.Time), grouped(vis), grouped(p.Prefixes), share(vis, int64(p.Prefixes)), grouped(p.Voting))
+	if s.unstable(p) {
+		say = s.cat.html("calm.rest", grouped(vis), grouped(p.Prefixes), share(vis, int64(p.Prefixes)), grouped(p.Voting))
+	}
+	sub := s.cat.html("tile.blocks", grouped(p.Expected-p.Lost), grouped(p.Expected))
+	if p.Unobservable > 0 {
+		sub = s.cat.html("tile.unobservable", sub, grouped(p.Unobservable))
+	}
 	big, unit := number(share(vis, int64(p.Prefixes)))
 	blocks, bunit := number(share(p.Expected-p.Lost, p.Expected))
-	return s.cat.html("calm.lede", name, full(p.At.Time), grouped(vis), grouped(p.Prefixes), share(vis, int64(p.Prefixes)), grouped(p.Voting)), []tile{
+	return say, []tile{
 		{Class: "bgp", Head: s.cat.text("tile.routes", "IPv4"), Big: big, Unit: unit, Rest: s.cat.text("tile.visible"), Part: vis, Whole: int64(p.Prefixes), Sub: s.cat.html("tile.prefixes", grouped(vis), grouped(p.Prefixes)), Source: at},
-		{Class: "bgp", Head: s.cat.text("tile.slash24"), Big: blocks, Unit: bunit, Rest: s.cat.text("tile.visible"), Part: p.Expected - p.Lost, Whole: p.Expected, Sub: s.cat.html("tile.blocks", grouped(p.Expected-p.Lost), grouped(p.Expected)), Source: at},
+		{Class: "bgp", Head: s.cat.text("tile.slash24"), Big: blocks, Unit: bunit, Rest: s.cat.text("tile.visible"), Part: p.Expected - p.Lost, Whole: p.Expected, Sub: sub, Source: at},
 		{Class: "vote", Head: s.cat.text("tile.vantage"), Big: grouped(p.Voting), Rest: s.cat.text("tile.vote"), Part: 1, Whole: 1, Source: at},
 	}
 }
@@ -270,12 +284,15 @@ func (s *Server) region(ctx context.Context, st site, code, name string, in *det
 			if len(list) == 0 {
 				continue
 			}
-			sh := shade(list[len(list)-1])
+			sh := s.shade(list[len(list)-1])
 			shades[c] = sh
-			if n := s.countryName(c); n != "" && (c == code || sh.Class != "s0") {
+			if n := s.countryName(c); n != "" && (c == code || sh.Class != "s0" || sh.Unstable) {
 				note := sh.Note
 				if note == "" {
 					note = s.cat.text("nodata")
+				}
+				if sh.Unstable {
+					note += ", " + s.cat.text("unstable.word")
 				}
 				say = append(say, n+": "+note+".")
 			}
@@ -296,10 +313,10 @@ func (s *Server) region(ctx context.Context, st site, code, name string, in *det
 	return &regionMap{SVG: template.HTML(svg), Caption: caption}, nil
 }
 
-// shade puts a sample on the map's scale: the share of observable prefixes that is visible.
-func shade(p detect.Sample) figure.Shade {
+// shade puts a sample on the map's scale: the share of observable prefixes that is visible, and whether enough is observable.
+func (s *Server) shade(p detect.Sample) figure.Shade {
 	if p.NoData || p.Prefixes <= 0 {
-		return figure.Shade{Class: "nd"}
+		return figure.Shade{Class: "nd", Unstable: s.unstable(p)}
 	}
 	vis := int64(p.Prefixes - p.LostPrefixes)
 	class := "s4"
@@ -313,7 +330,7 @@ func shade(p detect.Sample) figure.Shade {
 	case f >= 0.2:
 		class = "s3"
 	}
-	return figure.Shade{Class: class, Note: share(vis, int64(p.Prefixes))}
+	return figure.Shade{Class: class, Note: share(vis, int64(p.Prefixes)), Unstable: s.unstable(p)}
 }
 
 // lane draws the incidents of the period that the store covers, at most twelve months; what it does not cover is hatched.

@@ -173,7 +173,7 @@ func pakistan(data detect.Data) *memory {
 		Parts:      parts,
 		Coverage:   detect.Coverage{Level: "reduced", Because: []string{"single_collector", "learning"}},
 		Method:     detect.Method{Name: "expected-peers", Version: "1", ConfigSHA256: strings.Repeat("5e", 32), Software: "corewatch 0.1.0"},
-		References: []detect.Reference{{Name: "nro-delegated", Vintage: "2026-06-17", SHA256: strings.Repeat("a1", 32), Quality: "provisional", VintageGapDays: 6690}},
+		References: []detect.Reference{{Name: "nro-delegated", Vintage: "2026-06-17", SHA256: strings.Repeat("a1", 32), Quality: "provisional", VintageGapDays: new(6690)}},
 		Sources:    []detect.Source{{Name: "RouteViews", Collector: "route-views2", Licence: "CC-BY-4.0", Attribution: "University of Oregon RouteViews"}},
 		Evidence:   &detect.Evidence{Messages: 8412, SHA256: strings.Repeat("9f2c41d8", 8)},
 		Revisions:  []detect.Revision{{Revision: 1, At: utc("21 03:21:51"), State: detect.Suspected, Change: "opened", Reason: "loss of 3.4 % above the floor of 3 % for 15 s"}, {Revision: 2, At: utc("21 03:24:36"), State: detect.Confirmed, Change: "confirmed", Reason: "above the floor for 180 s, mean loss of the lost prefixes 0.97"}, {Revision: 3, At: utc("21 05:27:50"), State: detect.Recovering, Change: "recovering", Reason: "90 % of the members announced again"}, {Revision: 4, At: utc("21 05:42:50"), State: detect.Closed, Change: "closed", Reason: "announced again for 15 min"}},

@@ -21,7 +21,7 @@ type incidentPage struct {
 	Strip    *strip
 	Peers    []peerRow
 	PeerSum  string
-	Country  string // path of the country's page; empty for other entities
+	Country  string // path of the page of the country that it is or is in; empty for other entities
 	Versions []link
 	Related  []link
 	Evidence bool
@@ -74,9 +74,7 @@ func (s *Server) showIncident(w http.ResponseWriter, r *http.Request, st site, i
 	if v.Banner == "" {
 		v.setBanner(s, st, in.Data, "")
 	}
-	if in.Entity.Type == "country" && countryForm.MatchString(in.Entity.Code) {
-		v.Country = st.prefix + "/country/" + in.Entity.Code
-	}
+	v.Country = st.country(in.Entity)
 	var members []detect.Member
 	if in.Revision == latest { // the rows behind the figures are kept for the last version; the evidence of each is in its export
 		if members, err = st.lib.Members(ctx, in.ID); err != nil {
@@ -110,7 +108,7 @@ func (s *Server) showIncident(w http.ResponseWriter, r *http.Request, st site, i
 		return err
 	}
 	v.Chart.Series = ""
-	if v.Country != "" {
+	if in.Entity.Type == "country" && v.Country != "" {
 		v.Chart.Series = v.Country + "/series"
 	}
 	v.Strip = s.newStrip(members, win, 24)

@@ -73,9 +73,7 @@ func (s *Server) incidentRow(st site, in *detect.Incident) incidentRow {
 	if g := mainSignal(in); g != nil {
 		v.Lost, v.Of, v.Share = g.Prefixes.Lost, g.Prefixes.Expected, share(seen(g.Prefixes.Lost), seen(g.Prefixes.Expected))
 	}
-	if in.Entity.Type == "country" && countryForm.MatchString(in.Entity.Code) {
-		v.Country = st.prefix + "/country/" + in.Entity.Code
-	}
+	v.Country = st.country(in.Entity)
 	return v
 }
 
@@ -118,7 +116,7 @@ func (s *Server) now(w http.ResponseWriter, r *http.Request, st site) error {
 	}
 	var at time.Time
 	shades := map[string]figure.Shade{}
-	watched := 0
+	watched, unstable := 0, 0
 	for _, p := range latest {
 		code, ok := strings.CutPrefix(p.Entity, "country:")
 		if !ok {
@@ -135,7 +133,10 @@ func (s *Server) now(w http.ResponseWriter, r *http.Request, st site) error {
 			p = then[len(then)-1]
 		}
 		watched++
-		shades[code] = shade(p)
+		shades[code] = s.shade(p)
+		if shades[code].Unstable {
+			unstable++
+		}
 		if p.At.After(at) {
 			at = p.At.Time
 		}
@@ -158,6 +159,9 @@ func (s *Server) now(w http.ResponseWriter, r *http.Request, st site) error {
 		v.Lede = s.cat.html("now.lede.nothing")
 	default:
 		v.Lede = s.cat.html("now.lede", grouped(watched), full(at))
+		if unstable > 0 {
+			v.Lede += " " + s.cat.html(s.cat.count("now.unstable", unstable), grouped(unstable))
+		}
 	}
 	if watched > 0 {
 		caption := s.cat.text("map.world", at.UTC().Format("2 Jan 2006, 15:04"), grouped(watched))
@@ -234,8 +238,8 @@ func (s *Server) demoCard(ctx context.Context) (*demoCard, error) {
 	}
 	w := s.windowOf(in, last)
 	c := &demoCard{Title: s.name(in.Entity), Lede: s.lede(in, s.name(in.Entity)), Banner: s.demoBanner()}
-	if in.Entity.Type == "country" && countryForm.MatchString(in.Entity.Code) {
-		c.Links = append(c.Links, link{Text: s.cat.text("demo.country", s.name(in.Entity)), Href: st.prefix + "/country/" + in.Entity.Code})
+	if href := st.country(in.Entity); in.Entity.Type == "country" && href != "" {
+		c.Links = append(c.Links, link{Text: s.cat.text("demo.country", s.name(in.Entity)), Href: href})
 	}
 	c.Links = append(c.Links, link{Text: s.cat.text("demo.incident"), Href: st.incident(in.ID)})
 	samples, err := held(ctx, st.lib, in.Entity.Key(), sigV4, w)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/corewatch/corewatch/detect"
 )
 
 // Config is the part of the configuration that the pages need.
@@ -25,12 +27,16 @@ type Config struct {
 	Operator string
 	// Contact is where the operator answers questions about the figures; shown as text.
 	Contact string
+	// UnstableShare is the share of a place's weight that may be impossible to judge before it is shown as unstable.
+	UnstableShare float64
 	// Timeout bounds the work for one request.
 	Timeout time.Duration
 }
 
 // DefaultConfig is a configuration that works on a machine of one's own.
-func DefaultConfig() Config { return Config{Timeout: 10 * time.Second} }
+func DefaultConfig() Config {
+	return Config{Timeout: 10 * time.Second, UnstableShare: detect.DefaultConfig().UnstableShare}
+}
 
 // Deps is what the pages use.
 type Deps struct {

@@ -306,6 +306,18 @@ func (s *Server) cite(st site, in *detect.Incident, y *story) cite {
 // incident is the path of an incident's page on this side.
 func (st site) incident(id string) string { return st.prefix + "/i/" + url.PathEscape(id) }
 
+// country is the path of a country's page, for a region that of its country; empty for other entities.
+func (st site) country(e detect.Entity) string {
+	code := e.Code
+	if e.Type == "region" {
+		code, _, _ = strings.Cut(code, "-")
+	}
+	if e.Type != "country" && e.Type != "region" || !countryForm.MatchString(code) {
+		return ""
+	}
+	return st.prefix + "/country/" + code
+}
+
 // anchor makes a link. Both href and text are escaped.
 func anchor(href, class, text string) template.HTML {
 	return template.HTML(`<a class="` + class + `" href="` + template.HTMLEscapeString(href) + `">` + figure.Escape(clean(text)) + `</a>`)

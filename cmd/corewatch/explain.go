@@ -11,7 +11,7 @@ import (
 )
 
 type explainCmd struct {
-	Entity    string    `help:"What to explain: country:PK or network:AS64500." required:"" placeholder:"TYPE:CODE"`
+	Entity    string    `help:"What to explain: country:PK, region:PK-SD, network:AS64500 or zone:SLUG." required:"" placeholder:"TYPE:CODE"`
 	At        time.Time `help:"The instant (RFC 3339)." required:"" format:"2006-01-02T15:04:05Z07:00"`
 	Config    string    `help:"Configuration file (docs/configuration.md)." type:"existingfile" placeholder:"FILE"`
 	Files     []string  `arg:"" name:"FILE" help:"[COLLECTOR=]FILE or directory, or one scenario; plain, gzip, bzip2 or zstd; - is standard input."`

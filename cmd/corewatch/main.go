@@ -23,10 +23,10 @@ type cli struct {
 	Replay    replayCmd    `cmd:"" help:"Read MRT archives or a scenario and print the incidents found in them."`
 	Decode    decodeCmd    `cmd:"" help:"Print what MRT files say: for people, as JSON, or as bgpdump -m does."`
 	Eval      evalCmd      `cmd:"" help:"Score the method against truth, beside the rules of others (docs/eval.md)."`
-	Explain   explainCmd   `cmd:"" help:"Say why there was, or was not, an alert about a country or network at an instant."`
+	Explain   explainCmd   `cmd:"" help:"Say why there was, or was not, an alert about a place or network at an instant."`
 	Incidents incidentsCmd `cmd:"" help:"Read the incidents of a store."`
 	Evidence  evidenceCmd  `cmd:"" help:"Export the evidence behind an incident."`
-	Reference referenceCmd `cmd:"" help:"Manage the tables that say which prefix belongs to which country."`
+	Reference referenceCmd `cmd:"" help:"Manage the tables that say which prefix belongs to which country and region."`
 	Backup    backupCmd    `cmd:"" help:"Copy a store to a new file, also beside a running monitor."`
 	Check     checkCmd     `cmd:"" help:"Verify everything that a store holds."`
 	Version   versionCmd   `cmd:"" help:"Print the version, the commit, the method and the schema versions."`

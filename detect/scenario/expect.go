@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,8 +55,8 @@ func (p *parser) expect(w []string) {
 				names = append(names, fmt.Sprintf("network:AS%d", as))
 			}
 		}
-	case !strings.HasPrefix(w[1], "country:") || !countryCode.MatchString(w[1][len("country:"):]):
-		p.fail("%q: want an entity like country:XA, network:AS64500 or network:AS64500..AS64509", w[1])
+	case !place(w[1]):
+		p.fail("%q: want an entity like country:XA, region:XA-N, zone:coast, network:AS64500 or network:AS64500..AS64509", w[1])
 		return
 	}
 	rest := w[2:]
@@ -76,6 +77,13 @@ func (p *parser) expect(w []string) {
 	if len(p.s.expects) > maxPeers {
 		p.fail("more than %d expectations: use fewer", maxPeers)
 	}
+}
+
+// place reports the key of a country, region or zone.
+func place(key string) bool {
+	kind, code, _ := strings.Cut(key, ":")
+	form := map[string]*regexp.Regexp{"country": countryCode, "region": regionCode, "zone": zoneSlug}[kind]
+	return form != nil && form.MatchString(code)
 }
 
 // faultNames resolves COLLECTOR/AS1[..AS9] into the codes of the sessions, and COLLECTOR into its own; the peers lines come before.

@@ -36,7 +36,7 @@ const maxErrors = 20
 // Parse reads a scenario. name is used in messages only. The error is an Errors, each naming file, line and what to do.
 func Parse(name string, text []byte) (*Scenario, error) {
 	p := &parser{name: name, s: &Scenario{
-		Name: name, Data: detect.Synthetic, seed: 1, blocks: map[bgp.Prefix]string{}, origins: map[uint32]string{},
+		Name: name, Data: detect.Synthetic, seed: 1, blocks: map[bgp.Prefix]string{}, origins: map[uint32]string{}, regions: map[bgp.Prefix]string{}, names: map[string]string{},
 		networks: map[uint32]string{}, cells: map[bgp.Prefix]int32{},
 		peerSets: map[string][]int32{}, routeSet: map[string][]route{},
 	}}
@@ -162,6 +162,10 @@ func (p *parser) directive(w []string, line string) {
 		}
 	case "country":
 		p.country(w[1:])
+	case "region":
+		p.region(w[1:])
+	case "zone":
+		p.zone(w[1:])
 	case "peers":
 		p.peers(w[1:])
 	case "prefixes":
@@ -169,7 +173,7 @@ func (p *parser) directive(w []string, line string) {
 	case "expect":
 		p.expect(w[1:])
 	default:
-		p.fail("%q is no word a line begins with: reason, source, data, start, seed, protects, network, country, peers, prefixes, expect, or a time", head)
+		p.fail("%q is no word a line begins with: reason, source, data, start, seed, protects, network, country, region, zone, peers, prefixes, expect, or a time", head)
 	}
 }
 
@@ -217,30 +221,6 @@ func (p *parser) asRange(word string) (from, to uint32, ok bool) {
 	return from, to, true
 }
 
-// country reads CODE ITEM..., an item being a block, an origin or a set of prefixes.
-func (p *parser) country(w []string) {
-	if len(w) < 2 || !countryCode.MatchString(w[0]) {
-		p.fail("write country CODE ITEM..., with two capital letters and blocks (10.0.0.0/8), origins (AS64500) or prefix sets")
-		return
-	}
-	for _, item := range w[1:] {
-		switch {
-		case strings.Contains(item, "/"):
-			if x, ok := p.prefix(item); ok {
-				p.s.blocks[x] = w[0]
-			}
-		case strings.HasPrefix(item, "AS"):
-			if as, ok := p.as(item); ok {
-				p.s.origins[as] = w[0]
-			}
-		default:
-			for _, r := range p.routes(item) {
-				p.s.blocks[p.s.prefixes[r.prefix]] = w[0]
-			}
-		}
-	}
-}
-
 func (p *parser) prefix(word string) (bgp.Prefix, bool) {
 	x, err := bgp.ParsePrefix(word)
 	if err != nil {
@@ -266,6 +246,8 @@ func (p *parser) finish() {
 		p.fail("there is no start line: write start 2030-01-01T00:00:00Z")
 	case p.ended == 0:
 		p.fail("there is no end line: write +1h end")
+	case len(s.regions)+len(s.zones) > 0 && !s.HasPlaces():
+		p.fail("regions and zones need a country line: without one the built-in tables decide, which know neither")
 	case len(s.expects) == 0 && !s.nothing:
 		p.fail("there is no expect line: write what must be found, or expect nothing")
 	case len(s.expects) > 0 && s.nothing:

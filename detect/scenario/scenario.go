@@ -42,6 +42,9 @@ type Scenario struct {
 	seed     uint64
 	blocks   map[bgp.Prefix]string // country by address block; look-ups only
 	origins  map[uint32]string     // country by origin; look-ups only
+	regions  map[bgp.Prefix]string // code by address block; look-ups only
+	names    map[string]string     // of regions by code; look-ups only
+	zones    []Zone
 	networks map[uint32]string
 	peers    []peer
 	prefixes []bgp.Prefix
@@ -84,8 +87,32 @@ func (s *Scenario) Collectors() []string {
 	return slices.Compact(out)
 }
 
+// Zone is what a zone line says. A route belongs to it by any one of its members.
+type Zone struct {
+	Slug, Name         string
+	Countries, Regions []string
+	Networks           []uint32
+	Prefixes           []bgp.Prefix
+}
+
 // HasPlaces reports whether the file says itself where prefixes belong. If not, reference tables decide.
 func (s *Scenario) HasPlaces() bool { return len(s.blocks)+len(s.origins) > 0 }
+
+// Region is the region that the file gives a prefix of a country, with its name: by the longest block that holds it; "" for none.
+func (s *Scenario) Region(p bgp.Prefix, country string) (code, name string) {
+	for n := p.Len(); n >= 0 && len(s.regions) > 0; n-- {
+		if code, ok := s.regions[p.Shorten(n)]; ok {
+			if code[:2] != country {
+				return "", ""
+			}
+			return code, s.names[code]
+		}
+	}
+	return "", ""
+}
+
+// Zones are the zones of the file, in order.
+func (s *Scenario) Zones() []Zone { return s.zones }
 
 // Country is the country that the file gives a prefix: by the longest block that holds it, else by its origin; "" for none.
 func (s *Scenario) Country(p bgp.Prefix, origin uint32) string {

@@ -9,10 +9,7 @@ import (
 	"github.com/corewatch/corewatch/bgp"
 )
 
-var (
-	setName     = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
-	countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
-)
+var setName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 
 // newSet checks the name of a set.
 func (p *parser) newSet(name string, taken bool) bool {

@@ -65,7 +65,7 @@ const (
 	nearShare   = 0.25
 )
 
-// Account reads the state of a country or network by its key parts at the present instant; false when no prefix of it was met so
+// Account reads the state of an entity of detection by its key parts at the present instant; false when no prefix of it was met so
 // far. It changes nothing that decides.
 func (m *Monitor) Account(e detect.Entity) (*Account, bool) {
 	id, ok := m.lookup(e)

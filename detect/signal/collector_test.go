@@ -171,8 +171,7 @@ func TestYoungCollector(t *testing.T) {
 // TestSmallestExplanation: a zone that was lost whole explains more than its country, of which it is a part.
 func TestSmallestExplanation(t *testing.T) {
 	ps := peers(20)
-	f := seeded(t, ps, 100)
-	f.m.places = zoned{}
+	f := seededIn(t, zoned{}, ps, 100)
 	var last *detect.Incident
 	f.m.sink = func(_ int, inc *detect.Incident, _ []detect.Member) {
 		if inc.Entity.Code == "PK" {
@@ -196,7 +195,9 @@ func TestSmallestExplanation(t *testing.T) {
 // zoned is the atlas with one zone: the first 20 blocks.
 type zoned struct{ atlas }
 
-func (zoned) Zones(p bgp.Prefix, _ uint32, _ string, _ bgp.Micros) []detect.Entity {
+func (zoned) ZonesChange(_, _ bgp.Micros) bool { return false }
+
+func (zoned) Zones(p bgp.Prefix, _ uint32, _, _ string, _ bgp.Micros) []detect.Entity {
 	if i := int(p.Netip().Addr().As4()[2]); bgp.PrefixFrom4(10<<24, 8).Covers(p) && i < 20 {
 		return []detect.Entity{{Type: "zone", Code: "coast", Name: "Coast"}}
 	}

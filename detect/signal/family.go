@@ -16,6 +16,8 @@ type family struct {
 	votes detect.VantageCount
 	small bool   // fewer full feeds than MinVoters: judged with the small quorum
 	aggs  []*agg // by EntityID; nil until the entity has a prefix
+
+	groups *groups // of the monitor
 }
 
 // judgement is what the voters say about a prefix.
@@ -43,6 +45,7 @@ type row struct {
 	ours    bool  // lost by a change of the monitor's own, not by the world's
 	watched bool  // a member of an open incident
 	loss8   uint8 // share of the voters that withdrew it, in 1/255, for the mean loss
+	group   setID // regions and zones that it counts for
 }
 
 // agg is what an entity adds up to.
@@ -50,7 +53,7 @@ type agg struct {
 	units, lostUnits, unobservable int64
 	n, lost, covered, unobs        int
 	depth                          int64          // sum of loss8 over the lost
-	origins                        map[uint32]int // lost, not deaggregated prefixes by origin; countries only, never iterated
+	origins                        map[uint32]int // lost, not deaggregated prefixes by origin; not of networks; never iterated
 	distinct                       int            // origins with at least one
 	rows                           []visibility.RowID
 	sorted                         int // so many of rows are in order and without repeats
@@ -71,7 +74,7 @@ func (x *row) movedSince(from bgp.Micros) uint32 {
 }
 
 func newFamily(m *Monitor, sig detect.SignalID) *family {
-	f := &family{sig: sig}
+	f := &family{sig: sig, groups: m.groups}
 	f.table = visibility.New(visibility.Config{V6: sig == detect.BGPv6, OnUnits: func(r visibility.RowID, _, units uint32) {
 		f.setUnits(m, r, units)
 	}})
@@ -145,15 +148,16 @@ func (f *family) setUnits(m *Monitor, r visibility.RowID, units uint32) {
 	f.count(m, x, 1)
 }
 
-// place decides which country and network a row counts for, when it is new or its origin changed. A lost row stays where it was lost:
-// the few who still announce it do not say whose it was.
+// place decides which country, network, region and zones a row counts for, when it is new or its origin changed. A lost row stays where it
+// was lost: the few who still announce it do not say whose it was.
 func (f *family) place(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	x := &f.rows[r]
 	origin := f.table.Origin(r)
 	if x.judged != unjudged && (origin == x.origin || x.judged == lost && x.origin != 0) {
 		return
 	}
-	country, network := m.country(m.places.Country(f.table.Prefix(r), origin)), m.network(origin)
+	code := m.places.Country(f.table.Prefix(r), origin)
+	country, network, group := m.country(code), m.network(origin), m.group(f.table.Prefix(r), origin, code, at)
 	f.count(m, x, -1)
 	if x.origin != 0 && origin != 0 {
 		x.was, x.wasTill = x.origin, uint32(at/bgp.Second)
@@ -166,6 +170,9 @@ func (f *family) place(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	if network != x.network {
 		x.network = network
 		f.enlist(network, r)
+	}
+	if group != x.group {
+		f.regroup(r, x, group)
 	}
 	f.count(m, x, 1)
 }
@@ -194,7 +201,7 @@ func (f *family) each(id detect.EntityID, visit func(visibility.RowID, *row)) {
 		a.sorted = len(a.rows)
 	}
 	for _, r := range a.rows {
-		if x := &f.rows[r]; x.country == id || x.network == id {
+		if x := &f.rows[r]; f.countsFor(x, id) {
 			visit(r, x)
 		}
 	}
@@ -276,6 +283,11 @@ func (f *family) toggled(m *Monitor, r visibility.RowID, x *row, at bgp.Micros, 
 			m.engine.Toggle(id, f.handle(r), int64(at), st)
 		}
 	}
+	for _, id := range f.groups.of(x.group) {
+		if m.engine.Open(id) {
+			m.engine.Toggle(id, f.handle(r), int64(at), st)
+		}
+	}
 }
 
 // isCovered reports a live less specific of the same origin: what was withdrawn is deaggregation, not a loss of reach.
@@ -314,12 +326,20 @@ func (f *family) recover(m *Monitor, r visibility.RowID) {
 	}
 }
 
-// count adds (sign 1) or takes away (sign -1) what a row contributes to its country and network.
+// count adds (sign 1) or takes away (sign -1) what a row contributes to its entities.
 func (f *family) count(m *Monitor, x *row, sign int) {
 	if x.judged == unjudged {
 		return
 	}
-	for _, id := range [2]detect.EntityID{x.country, x.network} {
+	pair := [2]detect.EntityID{x.country, x.network}
+	f.countFor(m, x, sign, pair[:])
+	if x.group != (setID{}) {
+		f.countFor(m, x, sign, f.groups.of(x.group))
+	}
+}
+
+func (f *family) countFor(m *Monitor, x *row, sign int, ids []detect.EntityID) {
+	for _, id := range ids {
 		if id == detect.NoEntity {
 			continue
 		}
@@ -346,7 +366,7 @@ func (f *family) count(m *Monitor, x *row, sign int) {
 			continue
 		}
 		a.lostUnits += units
-		if m.kinds[id] == kindCountry && x.origin != 0 {
+		if m.kinds[id] != kindNetwork && x.origin != 0 {
 			a.origin(x.origin, sign)
 		}
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/corewatch/corewatch/detect"
 )
 
-// Places says which country a prefix counts for. It is implemented over the reference tables.
+// Places says which country a prefix counts for. It is implemented over the reference tables; with Regions and Zones it says more.
 type Places interface {
 	// Country is the ISO 3166-1 alpha-2 code, "" when no table knows the prefix. origin is 0 when it is not known yet.
 	Country(p bgp.Prefix, origin uint32) string
 	CountryName(code string) string
 	NetworkName(as uint32) string
-	// References are the dated tables that Country rests on, as seen from an event at the given instant (µs).
+	// References are the dated tables that its answers rest on, as seen from an event at the given instant (µs).
 	References(at bgp.Micros) []detect.Reference
 }
 
@@ -82,7 +82,12 @@ type Monitor struct {
 
 	countries map[string]detect.EntityID // look-ups only
 	networks  map[uint32]detect.EntityID // look-ups only
+	others    map[string]detect.EntityID // regions and zones by Entity.Key; look-ups only
 	kinds     []entityKind               // by EntityID
+	groups    *groups
+	regional  Regions    // the places, if they know regions
+	zoned     Zones      // the places, if they know zones
+	zonesAt   bgp.Micros // when it was last asked whether they changed
 
 	trace   trace
 	cases   map[int]*caseFile // by incident serial; look-ups only
@@ -90,8 +95,7 @@ type Monitor struct {
 	keep    bool // keep raw messages of incidents until TakeMessages
 	sink    detect.Sink
 	peaks   map[peakKey]*peakRows // look-ups only
-	zones   [2]zoneWeights
-	paths   bool // keep the AS path of every announced cell
+	paths   bool                  // keep the AS path of every announced cell
 
 	now       bgp.Micros // of the latest tick
 	started   bgp.Micros // of the first
@@ -143,9 +147,11 @@ func New(o Options) *Monitor {
 	m := &Monitor{
 		cfg: o.Config, places: o.Places, sources: o.Sources, keep: o.KeepMessages, paths: o.KeepPaths,
 		byPeer: map[bgp.Peer]*peer{}, byColl: map[string]*collector{}, byAS: map[uint32]*asn{},
-		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{},
+		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{}, others: map[string]detect.EntityID{}, groups: newGroups(),
 		sink: o.Sink, peaks: map[peakKey]*peakRows{}, cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
 	}
+	m.regional, _ = o.Places.(Regions)
+	m.zoned, _ = o.Places.(Zones)
 	m.engine = detect.New(o.Engine, o.Data, o.Software, configDigest(o.Config, o.Engine), m, m.revised)
 	if o.Sink == nil {
 		m.engine.OmitMembers()
@@ -246,6 +252,7 @@ func (m *Monitor) Tick(now bgp.Micros) {
 	if minute {
 		m.trace.prune(now - bgp.Micros(m.cfg.TraceWindow)*bgp.Second)
 		m.judgeFeeds(now)
+		m.rezone(now)
 	}
 	if now%(3600*bgp.Second) == 0 {
 		for _, f := range m.fams {
@@ -295,6 +302,8 @@ type entityKind uint8
 const (
 	kindCountry entityKind = iota
 	kindNetwork
+	kindRegion
+	kindZone
 )
 
 func (m *Monitor) register(e detect.Entity, k entityKind) detect.EntityID {

@@ -659,11 +659,11 @@ func TestPartsParentAndContext(t *testing.T) {
 			t.Error("not the largest first")
 		}
 		sum += p.Prefixes
-		if got := f.m.Parent(f.m.networks[as], detect.BGPv4); got != pk {
-			t.Errorf("%s lies in %d", p.Entity.Code, got)
+		if got := f.m.Within(f.m.networks[as], detect.BGPv4); !slices.Equal(got, []detect.EntityID{pk}) {
+			t.Errorf("%s lies in %v", p.Entity.Code, got)
 		}
 	}
-	if sum != 40 || f.m.Parent(pk, detect.BGPv4) != detect.NoEntity {
+	if sum != 40 || f.m.Within(pk, detect.BGPv4) != nil {
 		t.Errorf("%d prefixes in parts", sum)
 	}
 	ctx := f.m.Context(pk, detect.BGPv4)

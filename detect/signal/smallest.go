@@ -6,16 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/visibility"
 	"github.com/corewatch/corewatch/detect"
 )
-
-// Zones may be implemented by a Places.
-type Zones interface {
-	// Zones are the zones that a route belongs to at an instant, in a stable order.
-	Zones(p bgp.Prefix, origin uint32, country string, at bgp.Micros) []detect.Entity
-}
 
 // peakKey names the peak of one signal of an entity.
 type peakKey struct {
@@ -87,10 +80,14 @@ func (m *Monitor) explain(serial int, inc *detect.Incident) {
 	}
 }
 
-// lookup is the handle of a country or network that has been met.
+// lookup is the handle of an entity of detection that has been met.
 func (m *Monitor) lookup(e detect.Entity) (id detect.EntityID, ok bool) {
-	if e.Type == "country" {
+	switch e.Type {
+	case "country":
 		id, ok = m.countries[e.Code]
+		return id, ok
+	case "region", "zone":
+		id, ok = m.others[e.Key()]
 		return id, ok
 	}
 	as, err := strconv.ParseUint(strings.TrimPrefix(e.Code, "AS"), 10, 32)
@@ -178,27 +175,29 @@ func (c *candidate) f1(left int64) float64 {
 	return 2 * float64(c.left) / float64(2*c.left+(c.whole-c.lost)+(left-c.left))
 }
 
-// candidates are the networks, countries and zones that the rows belong to, in order of first appearance.
+// ranks order candidates that explain equally much; links stand at 1.
+var ranks = [...]int{kindNetwork: 0, kindRegion: 2, kindZone: 3, kindCountry: 4}
+
+// candidates are the networks, regions, countries and zones that the rows belong to, in order of first appearance.
 func (m *Monitor) candidates(f *family, rows []visibility.RowID, weight []int64, counted bool) []*candidate {
 	var list []*candidate
 	byID := map[detect.EntityID]*candidate{} // look-ups only
-	byZone := map[string]*candidate{}        // look-ups only
 	add := func(c *candidate, i int) {
 		c.lost += weight[i]
 		c.left = c.lost
 		c.whole = max(c.whole, c.lost) // a member may have become unobservable since
 		c.rows = append(c.rows, i)
 	}
-	zones, _ := m.places.(Zones)
 	for i, r := range rows {
 		x := &f.rows[r]
-		for rank, id := range [2]detect.EntityID{x.network, x.country} {
+		pair := [2]detect.EntityID{x.network, x.country}
+		for _, id := range slices.Concat(pair[:], f.groups.of(x.group)) {
 			if id == detect.NoEntity {
 				continue
 			}
 			c := byID[id]
 			if c == nil {
-				c = &candidate{entity: m.engine.Entity(id), rank: 3 * rank, whole: f.aggs[id].units}
+				c = &candidate{entity: m.engine.Entity(id), rank: ranks[m.kinds[id]], whole: f.aggs[id].units}
 				if counted {
 					c.whole = int64(f.aggs[id].n)
 				}
@@ -207,53 +206,6 @@ func (m *Monitor) candidates(f *family, rows []visibility.RowID, weight []int64,
 			}
 			add(c, i)
 		}
-		if zones == nil {
-			continue
-		}
-		for _, z := range zones.Zones(f.table.Prefix(r), x.origin, m.countryOf(x), m.now) {
-			c := byZone[z.Code]
-			if c == nil {
-				c = &candidate{entity: z, rank: 2, whole: m.zoneWeight(f, zones, z.Code, counted)}
-				byZone[z.Code] = c
-				list = append(list, c)
-			}
-			add(c, i)
-		}
 	}
 	return list
-}
-
-func (m *Monitor) countryOf(x *row) string {
-	if x.country == detect.NoEntity {
-		return ""
-	}
-	return m.engine.Entity(x.country).Code
-}
-
-// zoneWeights are what the zones add up to in one family: observable units and prefixes by slug.
-type zoneWeights struct {
-	hour            bgp.Micros
-	units, prefixes map[string]int64 // look-ups only
-}
-
-// zoneWeight is the weight of a zone, at most an hour old: it takes a walk over all prefixes.
-func (m *Monitor) zoneWeight(f *family, zones Zones, slug string, counted bool) int64 {
-	z := &m.zones[f.sig]
-	if hour := m.now/(3600*bgp.Second) + 1; z.hour != hour {
-		*z = zoneWeights{hour, map[string]int64{}, map[string]int64{}}
-		for r := range f.rows {
-			x := &f.rows[r]
-			if x.judged != up && x.judged != lost {
-				continue
-			}
-			for _, e := range zones.Zones(f.table.Prefix(visibility.RowID(r)), x.origin, m.countryOf(x), m.now) {
-				z.units[e.Code] += int64(x.units)
-				z.prefixes[e.Code]++
-			}
-		}
-	}
-	if counted {
-		return z.prefixes[slug]
-	}
-	return z.units[slug]
 }

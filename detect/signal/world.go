@@ -119,41 +119,10 @@ func (m *Monitor) Parts(e detect.EntityID, s detect.SignalID) []detect.Part {
 	return out
 }
 
-// Parent implements detect.World.
-func (m *Monitor) Parent(e detect.EntityID, s detect.SignalID) detect.EntityID {
-	if m.kinds[e] != kindNetwork {
-		return detect.NoEntity
-	}
-	type count struct {
-		id detect.EntityID
-		n  int
-	}
-	var counts []count
-	m.fams[s].each(e, func(_ visibility.RowID, x *row) {
-		if x.judged != lost || x.country == detect.NoEntity {
-			return
-		}
-		for i := range counts {
-			if counts[i].id == x.country {
-				counts[i].n++
-				return
-			}
-		}
-		counts = append(counts, count{x.country, 1})
-	})
-	best := count{id: detect.NoEntity}
-	for _, c := range counts {
-		if c.n > best.n {
-			best = c
-		}
-	}
-	return best.id
-}
-
 // Context implements detect.World.
 func (m *Monitor) Context(e detect.EntityID, s detect.SignalID) detect.Context {
 	ctx := detect.Context{Coverage: m.coverage(m.fams[s])}
-	if m.kinds[e] == kindCountry {
+	if m.kinds[e] != kindNetwork {
 		ctx.References = m.places.References(m.now)
 	}
 	for _, c := range m.colls {
@@ -239,7 +208,7 @@ func (m *Monitor) coverage(f *family) detect.Coverage {
 	return detect.Coverage{Level: "full"}
 }
 
-// sample writes the minute's points: countries always, networks while they have an open incident.
+// sample writes the minute's points: places always, networks while they have an open incident.
 func (m *Monitor) sample(now bgp.Micros) {
 	if m.OnSample == nil {
 		return

@@ -45,10 +45,12 @@ type feed struct {
 	samples []detect.Sample
 }
 
-func newFeed(t *testing.T) *feed {
+func newFeed(t *testing.T) *feed { return newFeedIn(t, atlas{}) }
+
+func newFeedIn(t *testing.T, places Places) *feed {
 	f := &feed{t: t, now: start, step: bgp.Second, taken: map[string][]bgp.Message{}}
 	f.m = New(Options{
-		Config: DefaultConfig(), Engine: detect.DefaultConfig(), Data: detect.Synthetic, Software: "test", Places: atlas{}, KeepMessages: true,
+		Config: DefaultConfig(), Engine: detect.DefaultConfig(), Data: detect.Synthetic, Software: "test", Places: places, KeepMessages: true,
 		Sources: func(c string) detect.Source { return detect.Source{Name: "project of " + c, Collector: c} },
 		Sink: func(serial int, inc *detect.Incident, _ []detect.Member) {
 			r := inc.Revisions[len(inc.Revisions)-1]
@@ -185,8 +187,10 @@ func (f *feed) state(p bgp.Peer) bgp.PeerStatus {
 }
 
 // seeded is a feed with a RIB of n blocks from each of the peers, at second 1, that all speak on.
-func seeded(t *testing.T, ps []bgp.Peer, n int) *feed {
-	f := newFeed(t)
+func seeded(t *testing.T, ps []bgp.Peer, n int) *feed { return seededIn(t, atlas{}, ps, n) }
+
+func seededIn(t *testing.T, places Places, ps []bgp.Peer, n int) *feed {
+	f := newFeedIn(t, places)
 	f.all(0.5, ps, bgp.RIB, blocks(0, n)...)
 	f.speak = ps
 	f.run(60)

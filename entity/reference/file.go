@@ -32,6 +32,7 @@ const (
 	kindAS2Org
 	kindOverrides
 	kindZones
+	kindRegions
 )
 
 // readFile reads a regular file whole, at most maxStored bytes.
@@ -110,6 +111,8 @@ func recognise(r *bufio.Reader) kind {
 			return kindAS2Org
 		case line == entity.OverridesHeader:
 			return kindOverrides
+		case line == entity.RegionsHeader:
+			return kindRegions
 		case line == "zones:" || strings.HasPrefix(line, "zones: "):
 			return kindZones
 		default:

@@ -98,6 +98,12 @@ func (s *Set) add(name string, raw []byte, listed *File) error {
 		ref := entity.Reference{Name: "overrides", SHA256: sum, Quality: entity.QualityOperator}
 		s.Overrides, err = entity.ParseOverrides(name, r, ref)
 		return err
+	case kindRegions:
+		t, err := entity.ParseRegions(name, r, entity.Reference{Name: "regions", SHA256: sum, Quality: entity.QualityOperator})
+		if err != nil {
+			return err
+		}
+		s.Regions = append(s.Regions, t)
 	case kindZones:
 		zones, err := ParseZones(name, r)
 		if err != nil {
@@ -109,7 +115,7 @@ func (s *Set) add(name string, raw []byte, listed *File) error {
 		if listed != nil {
 			return fmt.Errorf("%s: listed in %s but not a reference file; run the update again", name, manifestName)
 		}
-		s.note("%s: not recognised; expected RIR delegated statistics, CAIDA AS to organisation, %q CSV or zones YAML", name, entity.OverridesHeader)
+		s.note("%s: not recognised; expected RIR delegated statistics, CAIDA AS to organisation, %q or %q CSV or zones YAML", name, entity.OverridesHeader, entity.RegionsHeader)
 	}
 	return nil
 }
@@ -126,6 +132,12 @@ func (s *Set) finish() error {
 		}
 	}
 	slices.SortStableFunc(s.Networks, func(a, b *entity.Networks) int { return cmp.Compare(a.Reference().Vintage, b.Reference().Vintage) })
+	slices.SortStableFunc(s.Regions, func(a, b *entity.Regions) int { return cmp.Compare(a.Reference().Vintage, b.Reference().Vintage) })
+	for i := 1; i < len(s.Regions); i++ {
+		if v := s.Regions[i].Reference().Vintage; v == s.Regions[i-1].Reference().Vintage {
+			return fmt.Errorf("reference folder: two regions files of %s; keep one", v)
+		}
+	}
 	slices.SortStableFunc(s.Zones, func(a, b entity.Zone) int { return cmp.Compare(a.Slug, b.Slug) })
 	for i := 1; i < len(s.Zones); i++ {
 		if s.Zones[i].Slug == s.Zones[i-1].Slug {

@@ -21,6 +21,10 @@ func registryFile(registry, day, country string) string {
 		registry + "|*|ipv4|*|1|summary\n" + registry + "|" + country + "|ipv4|10.0.0.0|65536|20000101|allocated|x\n"
 }
 
+func regionsFile(day, region string) string {
+	return "# vintage: " + day + "\n# source: a survey\n# licence: CC0-1.0\n" + entity.RegionsHeader + "\n10.0.0.0/9," + region + ",A region\n"
+}
+
 const as2org = `{"asn":"64500","changed":"20080402","name":"EX","organizationId":"O","type":"ASN"}
 {"changed":"20080402","country":"NG","name":"Ex","organizationId":"O","type":"Organization"}
 `
@@ -57,6 +61,8 @@ func TestLoad(t *testing.T) {
 		"nets":                strings.ReplaceAll(as2org, "20080402", "20211001"),
 		"o.txt":               entity.OverridesHeader + "\nAS64501,PK,a letter\n",
 		"z.txt":               "# zones\n" + goodZone,
+		"r1":                  regionsFile("2008-01-01", "NG-LA"),
+		"r2.gz":               packed(t, regionsFile("2021-01-01", "ZA-GT")),
 		"letter.doc":          "hello",
 		".hidden":             "hello",
 		"delegated-afrinic-20200101-0123456789ab": registryFile("afrinic", "20200101", "EG"),
@@ -108,6 +114,13 @@ func TestLoad(t *testing.T) {
 		if code != c.code || basis != c.basis || r.Countries[0].Reference().Vintage != c.vintage {
 			t.Errorf("%+v: %s by %s, tables %+v", c, code, basis, r.References())
 		}
+		region, ok := r.Region(p, code)
+		if want := map[string]string{"2008-02-21 NG": "NG-LA", "2020-12-01 ZA": "ZA-GT", "2021-10-02 ZA": "ZA-GT"}[c.event+" "+code]; region.Code != want || ok != (want != "") {
+			t.Errorf("%+v: region %+v of %s, want %q", c, region, code, want)
+		}
+		if last := r.References()[len(r.References())-1]; last.Name != "regions" || last.Vintage != r.Regions.Reference().Vintage {
+			t.Errorf("%+v: the regions are not cited: %+v", c, r.References())
+		}
 		if len(r.Countries) != 2 {
 			t.Errorf("one registry covers the world: %+v", r.References())
 		}
@@ -147,6 +160,8 @@ func TestLoadErrors(t *testing.T) {
 		{"not gzip", map[string]string{"a": "\x1f\x8bxxx"}, "a: "},
 		{"two of a day", map[string]string{"a": registryFile("afrinic", "20080220", "NG"), "b": registryFile("afrinic", "20080220", "ZA")}, "two different files of afrinic for 2008-02-20"},
 		{"two overrides", map[string]string{"a": entity.OverridesHeader + "\n", "b": entity.OverridesHeader + "\n"}, "b: a second overrides file"},
+		{"bad region", map[string]string{"a": regionsFile("2008-01-01", "NG")}, `a:5: entity "region:NG"`},
+		{"two of regions", map[string]string{"a": regionsFile("2008-01-01", "NG-LA"), "b": regionsFile("2008-01-01", "NG-FC")}, "two regions files of 2008-01-01; keep one"},
 		{"bad override", map[string]string{"a": entity.OverridesHeader + "\nAS1,PK,\n"}, "a:2: source is empty"},
 		{"zone twice", map[string]string{"a": goodZone, "b": goodZone}, `zone "a-zone" is defined twice`},
 		{"bad as2org", map[string]string{"a": as2org + "{\n"}, "a:3: "},

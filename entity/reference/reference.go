@@ -1,7 +1,7 @@
-// Package reference loads and updates the dated tables that say which prefix and which network belongs to which country and zone.
+// Package reference loads and updates the dated tables that say which prefix and which network belongs to which country, region and zone.
 //
 // A folder of reference files may hold, under any names: RIR delegated statistics, CAIDA AS to organisation mappings, one
-// overrides file and zone files. Load recognises them by content. Update fetches registry statistics into such a folder and
+// overrides file, regions files and zone files. Load recognises them by content. Update fetches registry statistics into such a folder and
 // records their digests; Load verifies them, so that a damaged or altered file is an error and never a silently different map.
 package reference
 
@@ -20,6 +20,7 @@ import (
 type Set struct {
 	Networks       []*entity.Networks // ascending by vintage
 	Overrides      *entity.Overrides  // nil when there are none
+	Regions        []*entity.Regions  // ascending by vintage
 	Zones          []entity.Zone      // ascending by slug
 	ZoneReferences []entity.Reference // one a zone file; without a vintage, because zones carry their own dates
 	Notes          []string           // what was not read and why, for the operator; one sentence each
@@ -47,7 +48,7 @@ func (s *Set) Vintages() []string {
 }
 
 // Resolver makes the resolver for events of about the given time: of every registry the file nearest to it, and the nearest AS
-// to organisation mapping. The built-in table answers last unless the registry files cover the whole world. With byOrigin, the
+// to organisation mapping and table of regions. The built-in table answers last unless the registry files cover the whole world. With byOrigin, the
 // mapping goes before the registries when its vintage is nearer to the event than theirs (see entity.Resolver.ByOrigin).
 func (s *Set) Resolver(event time.Time, byOrigin bool) (*entity.Resolver, error) {
 	day := entity.DayOf(event)
@@ -69,6 +70,11 @@ func (s *Set) Resolver(event time.Time, byOrigin bool) (*entity.Resolver, error)
 	for _, n := range s.Networks {
 		if r.Networks == nil || entity.Nearer(n.Reference(), r.Networks.Reference(), day) {
 			r.Networks = n
+		}
+	}
+	for _, t := range s.Regions {
+		if r.Regions == nil || entity.Nearer(t.Reference(), r.Regions.Reference(), day) {
+			r.Regions = t
 		}
 	}
 	r.ByOrigin = byOrigin && r.Networks != nil && entity.Nearer(r.Networks.Reference(), r.Countries[0].Reference(), day)

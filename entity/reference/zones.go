@@ -71,6 +71,7 @@ type zoneEntry struct {
 	Until   scalar `yaml:"until"`
 	Members struct {
 		Countries []scalar `yaml:"countries"`
+		Regions   []scalar `yaml:"regions"`
 		Networks  []scalar `yaml:"networks"`
 		Prefixes  []scalar `yaml:"prefixes"`
 	} `yaml:"members"`
@@ -216,6 +217,13 @@ func (e *zoneEntry) zone() (entity.Zone, error) {
 			return z, &lineError{c.line, fmt.Errorf("country %q is not in ISO 3166-1", c.text)}
 		}
 		z.Countries = append(z.Countries, c.text)
+	}
+	for _, c := range e.Members.Regions {
+		r, err := entity.ParseEntity(string(entity.TypeRegion) + ":" + c.text)
+		if err != nil {
+			return z, &lineError{c.line, err}
+		}
+		z.Regions = append(z.Regions, r.Code)
 	}
 	for _, n := range e.Members.Networks {
 		as, err := entity.ParseNetwork(n.text)

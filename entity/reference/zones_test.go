@@ -22,6 +22,7 @@ const goodZone = `zones:
     until: 2020-01-03
     members:
       countries: [NO, PK]
+      regions: [pk-sd]
       networks: [AS64500, 64501]
       prefixes: [192.0.2.0/24, "2001:db8::/32"]
     sources:
@@ -48,28 +49,42 @@ func TestParseZonesGood(t *testing.T) {
 		}
 		return p
 	}
+	index := entity.NewZones(zones)
 	other := mustPrefix("198.51.100.0/24")
 	for _, c := range []struct {
 		name    string
 		p       bgp.Prefix
 		origin  uint32
 		country string
+		region  string
 		at      time.Time
 		want    bool
 	}{
-		{"country", other, 0, "NO", in, true},
-		{"network", other, 64501, "", in, true},
-		{"covered prefix", mustPrefix("192.0.2.128/25"), 0, "", in, true},
-		{"covering prefix is not covered", mustPrefix("192.0.0.0/16"), 0, "", in, false},
-		{"v6", mustPrefix("2001:db8:1::/48"), 0, "SE", in, true},
-		{"nothing matches", other, 1, "SE", in, false},
-		{"unknown matches nothing", bgp.Prefix{}, 0, "", in, false},
-		{"day after", other, 0, "NO", in.Add(time.Second), false},
-		{"first moment", other, 0, "NO", time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC), true},
-		{"day before", other, 0, "NO", time.Date(2020, 1, 1, 23, 59, 59, 0, time.UTC), false},
+		{"country", other, 0, "NO", "", in, true},
+		{"region", other, 0, "IR", "PK-SD", in, true},
+		{"another region", other, 0, "IR", "IR-07", in, false},
+		{"network", other, 64501, "", "", in, true},
+		{"covered prefix", mustPrefix("192.0.2.128/25"), 0, "", "", in, true},
+		{"covering prefix is not covered", mustPrefix("192.0.0.0/16"), 0, "", "", in, false},
+		{"v6", mustPrefix("2001:db8:1::/48"), 0, "SE", "", in, true},
+		{"nothing matches", other, 1, "SE", "", in, false},
+		{"unknown matches nothing", bgp.Prefix{}, 0, "", "", in, false},
+		{"day after", other, 0, "NO", "", in.Add(time.Second), false},
+		{"first moment", other, 0, "NO", "", time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC), true},
+		{"day before", other, 0, "NO", "", time.Date(2020, 1, 1, 23, 59, 59, 0, time.UTC), false},
 	} {
-		if got := z.Contains(c.p, c.origin, c.country, c.at); got != c.want {
+		got := index.Of(c.p, c.origin, c.country, c.region, c.at)
+		if (len(got) == 1) != c.want || c.want && got[0].Slug != z.Slug {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	if first := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC); !index.Change(first, first.AddDate(1, 0, 0)) || index.Change(first.AddDate(1, 0, 0), first.AddDate(2, 0, 0)) {
+		t.Error("a jump over the change is not noticed, or one after it is")
+	}
+	for day, want := range map[int]bool{1: false, 2: true, 3: false, 4: true, 5: false} {
+		midnight := time.Date(2020, 1, day, 0, 0, 0, 0, time.UTC)
+		if got := index.Change(midnight.Add(-1), midnight); got != want || index.Change(midnight, midnight.Add(86399*time.Second)) {
+			t.Errorf("January %d changes the zones: %v", day, got)
 		}
 	}
 }
@@ -90,12 +105,13 @@ func TestParseZonesBad(t *testing.T) {
 		{"dates", replace("2020-01-03", "2020-01-01"), `z.yaml:2: zone "a-zone": until 2020-01-01 is before since 2020-01-02`},
 		{"date form", replace("2020-01-03", "3.1.2020"), `z.yaml:6: date "3.1.2020"`},
 		{"country", replace("PK", "XK"), `z.yaml:8: country "XK" is not in ISO 3166-1`},
-		{"network", replace("AS64500", "AS0"), `z.yaml:9: network "AS0"`},
-		{"prefix", replace("192.0.2.0/24", "192.0.2.1/24"), `z.yaml:10: prefix "192.0.2.1/24": bits set`},
+		{"region", replace("pk-sd", "PK"), `z.yaml:9: entity "region:PK"`},
+		{"network", replace("AS64500", "AS0"), `z.yaml:10: network "AS0"`},
+		{"prefix", replace("192.0.2.0/24", "192.0.2.1/24"), `z.yaml:11: prefix "192.0.2.1/24": bits set`},
 		{"source date", replace("        retrieved: 2024-05-06\n", ""), `z.yaml:2: zone "a-zone": source 1: retrieved is missing`},
 		{"source place", replace("https://example.net/x", "ftp://example.net/x"), `source 1: url "ftp://example.net/x"`},
 		{"both places", replace("        url:", "        file: x\n        url:"), `give a url or a file, and not both`},
-		{"twice", goodZone + strings.TrimPrefix(goodZone, "zones:\n"), `z.yaml:16: zone "a-zone" is already defined in line 2`},
+		{"twice", goodZone + strings.TrimPrefix(goodZone, "zones:\n"), `z.yaml:17: zone "a-zone" is already defined in line 2`},
 		{"anchor", replace("A zone", "&a zone"), `z.yaml:3: "&": anchors`},
 		{"alias", replace("A zone", "*a"), `z.yaml:3: "*": anchors`},
 		{"tag", replace("A zone", "!!binary aGk="), `anchors, aliases, tags`},

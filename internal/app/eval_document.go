@@ -46,7 +46,11 @@ func (r *evalResult) markdown(b *strings.Builder) {
 		}
 	}
 	for _, ref := range r.References {
-		fmt.Fprintf(b, "\nPlaces by %s of %s, %d days from the record, `%s`.\n", ref.Name, ref.Vintage, ref.VintageGapDays, ref.SHA256)
+		dated := ""
+		if ref.Vintage != "" {
+			dated = fmt.Sprintf(" of %s, %d days from the record", ref.Vintage, ref.Gap())
+		}
+		fmt.Fprintf(b, "\nPlaces by %s%s, `%s`.\n", ref.Name, dated, ref.SHA256)
 	}
 	for i := range r.Tables {
 		b.WriteString("\n" + r.Tables[i].Markdown())

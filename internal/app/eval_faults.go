@@ -101,7 +101,7 @@ func (d *faultDraw) run(ctx context.Context, t *faultTally) (differs []string, e
 			return nil, err
 		}
 		ioda, alerter := rivals(s.Country, true)
-		c := contest{files: laneFiles(world), data: detect.Synthetic, places: scenarioPlaces{s}, end: s.End, rules: []rival.Rule{ioda, alerter}}
+		c := contest{files: laneFiles(world), data: detect.Synthetic, places: scenarioPlaces{s: s}, end: s.End, rules: []rival.Rule{ioda, alerter}}
 		out, err := c.play(ctx)
 		if err != nil {
 			return nil, err

@@ -118,7 +118,7 @@ func (d *outageDraw) run(ctx context.Context, into []*outageTally) (differs []st
 		return nil, err
 	}
 	ioda, alerter := rivals(s.Country, true)
-	c := contest{files: scenarioFiles(s), data: detect.Synthetic, places: scenarioPlaces{s}, end: s.End, rules: []rival.Rule{ioda, alerter}}
+	c := contest{files: scenarioFiles(s), data: detect.Synthetic, places: scenarioPlaces{s: s}, end: s.End, rules: []rival.Rule{ioda, alerter}}
 	out, err := c.play(ctx)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,7 +22,7 @@ import (
 // Explain says why there was, or was not, an alert about an entity at an instant: it replays up to then, and a little longer, to see
 // what came of it.
 type Explain struct {
-	Entity    string // country:PK or network:AS64500
+	Entity    string // country:PK, region:PK-SD, network:AS64500 or zone:<slug>
 	At        time.Time
 	Config    string   // configuration file; "" for the defaults
 	Files     []string // [COLLECTOR=]FILE|DIR, or one scenario
@@ -38,7 +39,7 @@ type Explain struct {
 // dataSlack is how far past the last record an instant may lie and still be explained: the world did not stop with it.
 const dataSlack = 60 * time.Second
 
-var anyCountry = regexp.MustCompile(`^country:[A-Z]{2}$`)
+var anyPlace = regexp.MustCompile(`^(country:[A-Z]{2}|region:[A-Z]{2}-[A-Z0-9]{1,3})$`)
 
 // Run explains. The errors are those of a replay, and: the entity is not one that alerts are about, or no prefix of it was met; the
 // instant lies outside the records.
@@ -93,19 +94,21 @@ func (x Explain) Run(ctx context.Context) error {
 	return nil
 }
 
-// about reads the entity. A scenario may name countries that do not exist.
+// about reads the entity. A scenario may name countries and regions that do not exist.
 func (x Explain) about() (detect.Entity, error) {
 	e, err := entity.ParseEntity(x.Entity)
 	if err != nil {
-		if s, _, _ := scenarioIn(x.Files); s != nil && anyCountry.MatchString(x.Entity) {
-			return detect.Entity{Type: "country", Code: x.Entity[len("country:"):]}, nil
+		if s, _, _ := scenarioIn(x.Files); s != nil && anyPlace.MatchString(x.Entity) {
+			kind, code, _ := strings.Cut(x.Entity, ":")
+			return detect.Entity{Type: kind, Code: code}, nil
 		}
 		return detect.Entity{}, err
 	}
-	if e.Type != entity.TypeCountry && e.Type != entity.TypeNetwork {
-		return detect.Entity{}, fmt.Errorf("%s: alerts are about countries and networks only, as in country:PK and network:AS64500", x.Entity)
+	switch e.Type {
+	case entity.TypeCountry, entity.TypeRegion, entity.TypeNetwork, entity.TypeZone:
+		return detect.Entity{Type: string(e.Type), Code: e.Code, Name: e.Name}, nil
 	}
-	return detect.Entity{Type: string(e.Type), Code: e.Code, Name: e.Name}, nil
+	return detect.Entity{}, fmt.Errorf("%s: alerts are about countries, regions, networks and zones only, as in country:PK, region:PK-SD, network:AS64500 and zone:gulf", x.Entity)
 }
 
 // explainer follows one entity through a replay.
@@ -177,7 +180,7 @@ func (w *explainer) check(first, last bgp.Micros) error {
 	case w.at.Time().Sub(last.Time()) > dataSlack:
 		return fmt.Errorf("--at %s lies after the records, which end at %s", show(w.at), show(last))
 	case w.account == nil:
-		return fmt.Errorf("%s: no prefix of it was met between %s and %s; the tables of --reference say where prefixes belong", w.about.Key(), show(w.first), show(w.at))
+		return fmt.Errorf("%s: no prefix of it was met between %s and %s; the tables of --reference say where prefixes belong, regions and zones too", w.about.Key(), show(w.first), show(w.at))
 	}
 	return nil
 }

@@ -44,6 +44,9 @@ func TestExplain(t *testing.T) {
 		{"below-floor.txt", "country:XA", 10*time.Minute + 40*time.Second, verdictBelow, []string{"1 more (3 % of 400 units: 11 of 12)", " of 20 voters withdrew"}, "afterwards"},
 		{"collector-silence.txt", "country:XA", 15 * time.Minute, verdictIncident, []string{"feed_paused"}, "confirmed:"},
 		{"collector-silence-alone.txt", "country:XA", 65 * time.Minute, verdictQuiet, []string{"its collector is silent while others speak", "16 sessions do not vote", "no vote", "collector_down"}, ""},
+		{"region-outage.txt", "region:XA-N", 10*time.Minute + 20*time.Second, verdictCrossed, []string{"region:XA-N (The North)", "the floor (region) was crossed", "explained by  region XA-N The North"}, ""},
+		{"region-outage.txt", "region:XA-S", 15 * time.Minute, verdictBelow, []string{"1 more (units lost: 2 of 3)"}, ""},
+		{"zone-of-one-country.txt", "zone:coast", 15 * time.Minute, verdictIncident, []string{"zone:coast (The coast)", "confirmed since", "explained by  country XA"}, ""},
 		{"settling.txt", "country:XA", 12 * time.Minute, verdictSettling, []string{"--seed", "half an hour"}, ""},
 	} {
 		t.Run(c.file+" "+c.after.String(), func(t *testing.T) {
@@ -91,7 +94,10 @@ func TestExplainRefuses(t *testing.T) {
 		{"below-floor.txt", "country:XZ", time.Minute, "country:XZ: no prefix of it was met between 2030-01-01T00:00:00Z and 2030-01-01T00:01:00Z"},
 		{"below-floor.txt", "country:Pakistan", time.Minute, "want an ISO 3166-1 alpha-2 country code"},
 		{"below-floor.txt", "network:AS99999", time.Minute, "network:AS99999: no prefix of it was met"},
-		{"below-floor.txt", "zone:coast", time.Minute, "alerts are about countries and networks only"},
+		{"below-floor.txt", "peer:rc0/AS1/192.0.2.1", time.Minute, "alerts are about countries, regions, networks and zones only"},
+		{"below-floor.txt", "zone:coast", time.Minute, "zone:coast: no prefix of it was met"},
+		{"zone-outage.txt", "region:XA-N", time.Minute, "region:XA-N: no prefix of it was met"},
+		{"below-floor.txt", "region:XA-NORTH", time.Minute, "want an ISO 3166-2 region code"},
 		{"below-floor.txt", "XA", time.Minute, "want <type>:<code>"},
 		{"below-floor.txt", "country:XA", -time.Hour, "lies before the records, which begin at 2030-01-01T00:00:00Z"},
 		{"below-floor.txt", "country:XA", 100 * time.Hour, "lies after the records, which end at"},

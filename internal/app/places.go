@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // places answers where a prefix counts, from the best tables there are for the time of the event.
 type places struct {
 	r     *entity.Resolver
-	zones []entity.Zone
+	zones *entity.Zones // nil when there are none
+	lists []entity.Reference
 }
 
 // newPlaces loads the reference folder, if one is given, and picks the tables nearest to the event.
@@ -30,7 +32,11 @@ func newPlaces(dir string, event time.Time) (*places, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("choosing reference tables: %w", err)
 	}
-	return &places{r, set.Zones}, set.Notes, nil
+	p := &places{r: r, lists: set.ZoneReferences}
+	if len(set.Zones) > 0 {
+		p.zones = entity.NewZones(set.Zones)
+	}
+	return p, set.Notes, nil
 }
 
 // Country implements signal.Places.
@@ -48,12 +54,29 @@ func (p *places) CountryName(code string) string {
 // NetworkName implements signal.Places.
 func (p *places) NetworkName(as uint32) string { return p.r.Networks.Entity(as).Name }
 
+// Region implements signal.Regions.
+func (p *places) Region(prefix bgp.Prefix, country string) (code, name string) {
+	r, _ := p.r.Region(prefix, country)
+	return r.Code, r.Name
+}
+
 // Zones implements signal.Zones.
-func (p *places) Zones(prefix bgp.Prefix, origin uint32, country string, at bgp.Micros) (out []detect.Entity) {
-	for i := range p.zones {
-		if z := &p.zones[i]; z.Contains(prefix, origin, country, at.Time()) {
-			out = append(out, detect.Entity{Type: "zone", Code: z.Slug, Name: z.Name})
-		}
+func (p *places) Zones(prefix bgp.Prefix, origin uint32, country, region string, at bgp.Micros) []detect.Entity {
+	return zonesOf(p.zones, prefix, origin, country, region, at)
+}
+
+// ZonesChange implements signal.Zones.
+func (p *places) ZonesChange(after, until bgp.Micros) bool {
+	return p.zones != nil && p.zones.Change(after.Time(), until.Time())
+}
+
+// zonesOf asks an index of zones, if there is one.
+func zonesOf(zones *entity.Zones, prefix bgp.Prefix, origin uint32, country, region string, at bgp.Micros) (out []detect.Entity) {
+	if zones == nil {
+		return nil
+	}
+	for _, z := range zones.Of(prefix, origin, country, region, at.Time()) {
+		out = append(out, detect.Entity{Type: string(entity.TypeZone), Code: z.Slug, Name: z.Name})
 	}
 	return out
 }
@@ -62,10 +85,10 @@ func (p *places) Zones(prefix bgp.Prefix, origin uint32, country string, at bgp.
 func (p *places) References(at bgp.Micros) []detect.Reference {
 	day := entity.DayOf(at.Time())
 	var out []detect.Reference
-	for _, r := range p.r.References() {
+	for _, r := range slices.Concat(p.r.References(), p.lists) {
 		d := detect.Reference{Name: r.Name, Vintage: r.Vintage, SHA256: r.SHA256, Quality: string(r.Quality)}
 		if v := r.Day(); v != 0 {
-			d.VintageGapDays = day.GapDays(v)
+			d.VintageGapDays = new(day.GapDays(v))
 		}
 		out = append(out, d)
 	}

@@ -57,7 +57,7 @@ func (j *journal) identity(where signal.Places, first bgp.Micros) identity {
 		Data: j.data, Scenario: j.scenario, Seeds: inputIDs(j.seeds), Files: inputIDs(j.files), From: j.from, Until: j.until, Paths: j.paths,
 	}
 	for _, r := range where.References(first) {
-		r.VintageGapDays = 0 // of the table and the event, not of the table
+		r.VintageGapDays = nil // of the table and the event, not of the table
 		id.References = append(id.References, r)
 	}
 	return id

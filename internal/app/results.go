@@ -153,6 +153,10 @@ func ShowReference(dir string, w io.Writer) error {
 	for _, n := range set.Networks {
 		fmt.Fprintf(w, "networks: %s of %s, %d ASes, sha256 %s\n", n.Reference().Name, n.Reference().Vintage, n.Len(), n.Reference().SHA256)
 	}
+	for _, t := range set.Regions {
+		prefixes, regions := t.Size()
+		fmt.Fprintf(w, "regions: %s, %d prefixes in %d regions, from %s, %s, sha256 %s\n", t.Reference().Vintage, prefixes, regions, t.Source(), t.Licence(), t.Reference().SHA256)
+	}
 	if set.Overrides != nil {
 		fmt.Fprintf(w, "overrides: %d\n", len(set.Overrides.All()))
 	}

@@ -74,6 +74,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	st := &status{started: time.Now(), demo: d}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
+	pages.UnstableShare = c.Detect.UnstableShare
 	srv, err := web.New(pages, web.Deps{
 		Live: library{store}, Demo: library{demoStore}, Status: st.get, Names: entityName, Log: r.Log,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),

@@ -14,6 +14,7 @@ import (
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/scenario"
 	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/entity"
 )
 
 // scenarioFiles are the streams of a scenario's collectors as input of a merge, in its order.
@@ -31,14 +32,42 @@ func scenarioFiles(s *scenario.Scenario) []collect.File {
 // newScenarioPlaces answers where the scenario's prefixes belong: from its own lines, or from the tables of its time.
 func newScenarioPlaces(s *scenario.Scenario) (signal.Places, error) {
 	if s.HasPlaces() {
-		return scenarioPlaces{s}, nil
+		return scenarioPlaces{s, scenarioZones(s)}, nil
 	}
 	tables, _, err := newPlaces("", s.Start.Time())
 	return tables, err
 }
 
-// scenarioPlaces are the country lines of a scenario. They are no dated table, so that nothing is cited as one.
-type scenarioPlaces struct{ s *scenario.Scenario }
+// scenarioPlaces are the country, region and zone lines of a scenario. They are no dated table, so that nothing is cited as one.
+type scenarioPlaces struct {
+	s     *scenario.Scenario
+	zones *entity.Zones // nil when there are none
+}
+
+// scenarioZones indexes the zone lines.
+func scenarioZones(s *scenario.Scenario) *entity.Zones {
+	if len(s.Zones()) == 0 {
+		return nil
+	}
+	var list []entity.Zone
+	for _, z := range s.Zones() {
+		list = append(list, entity.Zone{Slug: z.Slug, Name: z.Name, Countries: z.Countries, Regions: z.Regions, Networks: z.Networks, Prefixes: z.Prefixes})
+	}
+	return entity.NewZones(list)
+}
+
+// Region implements signal.Regions.
+func (p scenarioPlaces) Region(prefix bgp.Prefix, country string) (code, name string) {
+	return p.s.Region(prefix, country)
+}
+
+// Zones implements signal.Zones.
+func (p scenarioPlaces) Zones(prefix bgp.Prefix, origin uint32, country, region string, at bgp.Micros) []detect.Entity {
+	return zonesOf(p.zones, prefix, origin, country, region, at)
+}
+
+// ZonesChange implements signal.Zones: the zones of a scenario have no dates.
+func (scenarioPlaces) ZonesChange(_, _ bgp.Micros) bool { return false }
 
 // Country implements signal.Places.
 func (p scenarioPlaces) Country(prefix bgp.Prefix, origin uint32) string {

@@ -201,7 +201,7 @@ func (s *Store) SaveReferences(ctx context.Context, refs []detect.Reference) err
 			}
 			_, err := s.exec(ctx, `INSERT INTO reference (name, vintage, sha256, quality, gap_days, first_used) VALUES (?,?,?,?,?,?)
   ON CONFLICT (name, vintage, sha256) DO UPDATE SET quality=excluded.quality, gap_days=excluded.gap_days`,
-				r.Name, r.Vintage, r.SHA256, r.Quality, r.VintageGapDays, now)
+				r.Name, r.Vintage, r.SHA256, r.Quality, r.Gap(), now)
 			if err != nil {
 				return err
 			}
@@ -215,8 +215,12 @@ func (s *Store) References(ctx context.Context) ([]UsedReference, error) {
 	return list(ctx, s, "references", `SELECT name, vintage, sha256, quality, gap_days, first_used FROM reference ORDER BY name, vintage, sha256`,
 		func(rows *sql.Rows, _ int) (r UsedReference, err error) {
 			var first int64
-			err = rows.Scan(&r.Name, &r.Vintage, &r.SHA256, &r.Quality, &r.VintageGapDays, &first)
+			var gap int
+			err = rows.Scan(&r.Name, &r.Vintage, &r.SHA256, &r.Quality, &gap, &first)
 			r.FirstUsed = bgp.Micros(first)
+			if r.Vintage != "" {
+				r.VintageGapDays = &gap
+			}
 			return r, err
 		})
 }

@@ -378,7 +378,7 @@ func testPeers() []bgp.PeerStatus {
 }
 
 func testReferences() []detect.Reference {
-	return []detect.Reference{{Name: "nro-delegated", Vintage: "2026-06-17", SHA256: "cd", Quality: "provisional", VintageGapDays: 6690}}
+	return []detect.Reference{{Name: "nro-delegated", Vintage: "2026-06-17", SHA256: "cd", Quality: "provisional", VintageGapDays: new(6690)}, {Name: "zones", SHA256: "ef"}}
 }
 
 func TestRunFacts(t *testing.T) {
@@ -409,7 +409,7 @@ func TestRunFacts(t *testing.T) {
 		if at, err := s.PeersAt(ctx); err != nil || at != 5 {
 			t.Error(at, err)
 		}
-		want := []UsedReference{{refs[0], bgp.MicrosOf(epoch)}}
+		want := []UsedReference{{refs[0], bgp.MicrosOf(epoch)}, {refs[1], bgp.MicrosOf(epoch)}}
 		if got, err := s.References(ctx); err != nil || !reflect.DeepEqual(got, want) {
 			t.Error(got, err)
 		}

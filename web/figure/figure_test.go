@@ -68,7 +68,7 @@ func TestGolden(t *testing.T) {
 
 // TestWellFormed: everything drawn is XML, refers to nothing outside, and a file carries its facts inside.
 func TestWellFormed(t *testing.T) {
-	shades := map[string]Shade{"PK": {"s1", "89 %"}, "IN": {"nd", ""}, "IR": {"s4", "3 %"}}
+	shades := map[string]Shade{"PK": {Class: "s1", Note: "89 %"}, "IN": {Class: "nd"}, "IR": {Class: "s4", Note: "3 %"}}
 	name := func(c string) string { return "<" + c + ">&\"\u202e" }
 	region, ok := Region("PK", shades, name, "Map & <label>")
 	if !ok {
@@ -200,7 +200,7 @@ func TestWorld(t *testing.T) {
 
 // TestDeterministic: the same call gives the same bytes, also from the cache and from several goroutines.
 func TestDeterministic(t *testing.T) {
-	shades := map[string]Shade{"SD": {"s4", "7 %"}, "EG": {"s0", ""}, "TD": {"s1", "90 %"}, "LY": {"nd", ""}}
+	shades := map[string]Shade{"SD": {Class: "s4", Note: "7 %"}, "EG": {Class: "s0", Note: ""}, "TD": {Class: "s1", Note: "90 %"}, "LY": {Class: "nd"}}
 	name := func(c string) string { return c }
 	want, _ := Region("SD", shades, name, "x")
 	done := make(chan string)

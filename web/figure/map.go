@@ -9,8 +9,9 @@ import (
 
 // Shade says how one country is drawn: a class of the map's scale and a short text ("89 %") under its name.
 type Shade struct {
-	Class string // "s0" to "s4", "nd" (nothing known) or "" (not judged)
-	Note  string
+	Class    string // "s0" to "s4", "nd" (nothing known) or "" (not judged)
+	Note     string
+	Unstable bool // hatched: too much of it could not be judged for its class to be called normal
 }
 
 // outline is a country's path in drawing units, and where a label fits.
@@ -208,16 +209,17 @@ func (f frame) draw(shades map[string]Shade, name func(string) string, label str
 			}
 			c.add(`<path class="`, class, `" d="`, o.d, `"/>`)
 			switch s.Class {
-			case "nd":
-				c.add(`<path fill="url(#hatch2)" d="`, o.d, `"/>`)
 			case "s3", "s4":
 				c.add(`<path fill="url(#dots)" d="`, o.d, `"/>`)
+			}
+			if s.Class == "nd" || s.Unstable {
+				c.add(`<path fill="url(#hatch2)" d="`, o.d, `"/>`)
 			}
 		}
 	}
 	for _, o := range f.outlines {
 		s := shades[o.code]
-		lost := s.Class != "" && s.Class != "s0" && s.Class != "nd"
+		lost := s.Class != "" && (s.Class != "s0" || s.Unstable) && s.Class != "nd"
 		text := name(o.code)
 		if o.code == "-" || text == "" {
 			continue
