@@ -22,6 +22,7 @@ type Follower struct {
 	inputs []*replayed
 	dec    map[string]*mrt.Decoder // by collector: a table dump may run over from one segment into the next
 	done   int64
+	seq    uint64 // of the entry given last
 }
 
 // replayed is one segment being read again.
@@ -73,12 +74,10 @@ func (f *Follower) Next() (Event, error) {
 		if err := f.r.Next(&e.Entry); err != nil {
 			return e, err
 		}
+		f.seq = e.Seq
 		switch e.Kind {
 		case journal.Input:
-			f.inputs = append(f.inputs, &replayed{in: bgp.Input{Name: e.Name, Collector: e.Text}})
-			if f.dec[e.Text] == nil {
-				f.dec[e.Text] = &mrt.Decoder{}
-			}
+			f.input(&e.Entry)
 		case journal.Message:
 			s := f.inputs[e.Input]
 			rec, err := f.record(s, e.Offset, e.Length)
@@ -100,6 +99,32 @@ func (f *Follower) Next() (Event, error) {
 		default:
 			return e, nil
 		}
+	}
+}
+
+// Skip passes over the entries up to number n, which each sees, without reading the records that they name. dec are the decoders of who read
+// them before. The error is that of Next.
+func (f *Follower) Skip(n uint64, dec map[string]*mrt.Decoder, each func(*journal.Entry)) error {
+	f.dec = dec
+	for e := (journal.Entry{Seq: f.seq}); e.Seq < n; {
+		if err := f.r.Next(&e); err != nil {
+			return err
+		}
+		f.seq = e.Seq
+		switch e.Kind {
+		case journal.Input:
+			f.input(&e)
+		}
+		each(&e)
+	}
+	return nil
+}
+
+// input notes the next segment.
+func (f *Follower) input(e *journal.Entry) {
+	f.inputs = append(f.inputs, &replayed{in: bgp.Input{Name: e.Name, Collector: e.Text}})
+	if f.dec[e.Text] == nil {
+		f.dec[e.Text] = &mrt.Decoder{}
 	}
 }
 
@@ -184,7 +209,8 @@ func (f *Follower) Files() []File {
 	return out
 }
 
-// Decoders are those of the records given, by collector, with the peer tables that they have read: for who goes on where the log ends.
+// Decoders are those of the records given, by collector, with the peer tables that they have read: for who goes on where the log ends, or
+// where an earlier Follower stopped.
 func (f *Follower) Decoders() map[string]*mrt.Decoder { return f.dec }
 
 // Done is how many octets of records were given.

@@ -45,8 +45,9 @@ type Log struct {
 
 // Place is where a record of a Log stands.
 type Place struct {
-	Input  int   // number of the input in the journal
-	Offset int64 // in the decompressed segment
+	Input  int    // number of the input in the journal
+	Name   string // of the segment, relative to the log's folder
+	Offset int64  // in the decompressed segment
 }
 
 // OpenLog makes a log in dir, or goes on with the one that is there. What stood in a segment and not in the journal when the machine stopped was never
@@ -163,7 +164,7 @@ func (l *Log) Append(collector string, raw []byte, at bgp.Micros) (Place, error)
 			return Place{}, err
 		}
 	}
-	p := Place{s.input, s.size}
+	p := Place{s.input, s.name, s.size}
 	if err := l.w.Message(s.input, s.size, int64(len(raw)), at); err != nil {
 		return Place{}, err
 	}
@@ -222,7 +223,7 @@ func (l *Log) begin(collector string, at bgp.Micros) (*segment, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	s := &segment{input: input, path: path, file: f, began: at, sum: sha256.New()}
+	s := &segment{input: input, name: name, path: path, file: f, began: at, sum: sha256.New()}
 	l.open[collector] = s
 	return s, nil
 }

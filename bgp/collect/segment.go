@@ -18,6 +18,7 @@ import (
 // segment is a file of a Log that grows.
 type segment struct {
 	input int
+	name  string // relative to the log's folder
 	path  string
 	file  *os.File
 	size  int64

@@ -20,6 +20,7 @@ type collector struct {
 	since   bgp.Micros // of state
 	quiet   bgp.Micros // how long it has been silent while others spoke
 	halved  bool       // most of its sessions are down
+	missed  bool       // messages of it are known to be missed: see Missed
 	young   bool       // no table dump described it and it is new, while others are not: its sessions do not vote yet
 }
 
@@ -67,8 +68,8 @@ func (c *collector) spoke(m *Monitor, at bgp.Micros) {
 	}
 	c.state, c.since = collectorBack, at
 	m.engine.FaultEnded(m.collectorEntity(c), int64(at), "the collector speaks again")
-	if quiet >= bgp.Micros(m.cfg.CollectorGap)*bgp.Second {
-		c.state = collectorUp
+	if c.missed || quiet >= bgp.Micros(m.cfg.CollectorGap)*bgp.Second {
+		c.state, c.missed = collectorUp, false
 		m.afterGap(c, at)
 	}
 }

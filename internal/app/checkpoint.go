@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/bgp/visibility"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
@@ -48,8 +49,9 @@ var errCheckpoint = errors.New("the checkpoint is damaged")
 
 // state is what a checkpoint keeps of the program's memory.
 type state struct {
-	monitor *signal.Monitor
-	refs    map[string]bool // of the recorder: the reference tables that the store has
+	monitor  *signal.Monitor
+	refs     map[string]bool         // of the recorder: the reference tables that the store has
+	decoders map[string]*mrt.Decoder // by collector, of a live monitor
 }
 
 func newStateCodec() (*freeze.Codec[state], error) {

@@ -174,7 +174,7 @@ func (k *keeper) save(p *passage) error {
 		return err
 	}
 	at := p.position(k.run)
-	if err := writeCheckpoint(k.path, k.codec, &at, &state{p.m, p.j.rec.refs}); err != nil {
+	if err := writeCheckpoint(k.path, k.codec, &at, &state{monitor: p.m, refs: p.j.rec.refs}); err != nil {
 		return err
 	}
 	k.at, k.wrote = p.f.now, time.Now()

@@ -76,15 +76,10 @@ func timeOf(at bgp.Micros) (t time.Time) {
 // monitor makes the monitor, afresh.
 func (p *passage) monitor(where signal.Places) {
 	j := p.j
-	o := signal.Options{
+	p.m = j.rec.monitor(signal.Options{
 		Config: j.peers, Engine: j.engine, Data: j.data, Software: Software(),
-		Places: where, Sources: sourceOf, KeepMessages: j.rec.on(), KeepPaths: j.paths,
-	}
-	if j.rec.on() {
-		o.Sink = j.rec.revision
-	}
-	p.m = signal.New(o)
-	j.rec.attach(p.m)
+		Places: where, Sources: sourceOf, KeepPaths: j.paths,
+	})
 }
 
 // resume brings everything to where a checkpoint left it.
@@ -103,7 +98,7 @@ func (p *passage) resume(files []collect.File, c *checkpoint) error {
 	}
 	p.monitor(where)
 	p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths, now: at.At, seq: at.Seq, count: at.Count}
-	s := state{p.m, j.rec.refs}
+	s := state{monitor: p.m, refs: j.rec.refs}
 	err = c.thaw(j.keep.codec, &s)
 	if errors.Is(err, freeze.ErrLayout) {
 		err = j.keep.salvage(p, c)

@@ -22,6 +22,10 @@ type position struct {
 	Merge    collect.Position `json:"merge"`
 	Seeds    seeded           `json:"seeds"`
 	Done     bool             `json:"done"` // the input was read to its end
+
+	// Of a live monitor: how far its journal was applied, and the hash of the block that ends there.
+	Entries uint64 `json:"entries,omitempty"`
+	Head    string `json:"head,omitempty"`
 }
 
 // identity is what makes two runs the same: their inputs, by content, and how they are read. The numbers of the method are not part of

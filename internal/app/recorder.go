@@ -59,11 +59,16 @@ func (r *recorder) begin() error {
 
 func (r *recorder) on() bool { return r.store != nil }
 
-func (r *recorder) attach(m *signal.Monitor) {
-	r.m = m
-	if r.on() {
-		m.OnSample = r.sample
+// monitor makes the monitor whose findings are recorded. One that records nothing is spared what only a record needs.
+func (r *recorder) monitor(o signal.Options) *signal.Monitor {
+	if o.KeepMessages = r.on(); r.on() {
+		o.Sink = r.revision
 	}
+	r.m = signal.New(o)
+	if r.on() {
+		r.m.OnSample = r.sample
+	}
+	return r.m
 }
 
 // revision is the engine's sink, where there is a store.
@@ -100,16 +105,21 @@ func (r *recorder) save(serial int, inc *detect.Incident, members []detect.Membe
 
 func (r *recorder) sample(s detect.Sample) { r.samples = append(r.samples, s) }
 
-// tick writes samples once there are enough of them, at the latest every hour, and the peers every hour.
+// tick writes samples once there are enough of them, and the peers, at the latest every hour; of a live monitor, which somebody is looking at,
+// every minute.
 func (r *recorder) tick(now bgp.Micros) {
 	if !r.on() || r.err != nil {
 		return
 	}
-	hour := now%(3600*bgp.Second) == 0
-	if len(r.samples) >= sampleBatch || hour && len(r.samples) > 0 {
+	every := 3600 * bgp.Second
+	if r.data == detect.Live {
+		every = 60 * bgp.Second
+	}
+	due := now%every == 0
+	if len(r.samples) >= sampleBatch || due && len(r.samples) > 0 {
 		r.flush()
 	}
-	if hour && r.err == nil {
+	if due && r.err == nil {
 		if err := r.store.SavePeers(r.ctx, now, r.m.Peers()); err != nil {
 			r.err = fmt.Errorf("recording peers: %w", err)
 		}

@@ -43,15 +43,13 @@ var ErrTorn = errors.New("some input was torn, truncated or malformed")
 
 // Run replays. The error is ErrTorn when all input was read but some of it was damaged.
 func (r Replay) Run(ctx context.Context) error {
-	j, err := r.journal(ctx)
-	if err != nil {
-		return err
+	var out *outcome
+	var err error
+	if dir := logIn(r.Files); dir != "" {
+		out, err = r.follow(ctx, dir)
+	} else {
+		out, err = r.archive(ctx)
 	}
-	defer j.rec.close()
-	bar := newProgress(r.Err, "replay", r.Terminal, totalBytes(j.seeds)+totalBytes(j.files))
-	j.watch = func(done int64, now bgp.Micros, _ recordCounts) { bar.at(done, now) }
-	out, err := j.run(ctx)
-	bar.done()
 	if err != nil {
 		return err
 	}
@@ -67,6 +65,19 @@ func (r Replay) Run(ctx context.Context) error {
 		return ErrTorn
 	}
 	return nil
+}
+
+// archive replays MRT files or a scenario.
+func (r Replay) archive(ctx context.Context) (*outcome, error) {
+	j, err := r.journal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer j.rec.close()
+	bar := newProgress(r.Err, "replay", r.Terminal, totalBytes(j.seeds)+totalBytes(j.files))
+	j.watch = func(done int64, now bgp.Micros, _ recordCounts) { bar.at(done, now) }
+	defer bar.done()
+	return j.run(ctx)
 }
 
 // journal prepares the run: over a scenario when the only file is one, else over MRT files.

@@ -71,7 +71,11 @@ func (r Monitor) Run(ctx context.Context) error {
 	d := &demonstration{store: demoStore, conf: c, log: r.Log.With().Str("component", "demo").Logger()}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d))
-	st := &status{started: time.Now(), demo: d}
+	w, err := newWatcher(c, r.Data, store, r.Log.With().Str("component", "live").Logger())
+	if err != nil {
+		return err
+	}
+	st := &status{started: time.Now(), demo: d, live: w}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
 	pages.UnstableShare = c.Detect.UnstableShare
@@ -97,7 +101,11 @@ func (r Monitor) Run(ctx context.Context) error {
 	go func() { served <- httpd.Serve(ln) }()
 	addr := ln.Addr().String()
 	fmt.Fprintf(r.Out, "corewatch: pages on http://%s/ — demonstration on http://%s/demo/country/PK\n", addr, addr)
-	fmt.Fprintln(r.Out, "corewatch: no live source is connected in this version; what is shown is the demonstration. Stop with Ctrl-C.")
+	if len(c.Sources) == 0 {
+		fmt.Fprintln(r.Out, "corewatch: no live source is configured (docs/configuration.md, sources); what is shown is the demonstration. Stop with Ctrl-C.")
+	} else {
+		fmt.Fprintf(r.Out, "corewatch: watching %d live sources, see http://%s/health. Stop with Ctrl-C.\n", len(c.Sources), addr)
+	}
 	if r.Ready != nil {
 		r.Ready(addr)
 	}
@@ -113,16 +121,29 @@ func (r Monitor) Run(ctx context.Context) error {
 		}
 	})
 
-	var failed error
+	ended := make(chan error, 1)
+	if len(c.Sources) > 0 {
+		done.Go(func() {
+			if err := w.run(work); err != nil && work.Err() == nil {
+				ended <- fmt.Errorf("watching: %w", err)
+			}
+		})
+	}
+
+	var failed, blind error
 	select {
 	case <-ctx.Done():
 	case failed = <-served:
+	case blind = <-ended: // a monitor that cannot keep what it receives must not look as if it watched
 	}
 	stop()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err = httpd.Shutdown(grace)
 	done.Wait()
+	if blind != nil {
+		return blind
+	}
 	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
 		return fmt.Errorf("serving pages: %w", failed)
 	}
@@ -241,6 +262,7 @@ func (d *demonstration) summary() string {
 type status struct {
 	started time.Time
 	demo    *demonstration
+	live    *watcher
 }
 
 func (s *status) get() web.Status {
@@ -268,9 +290,7 @@ func (s *status) get() web.Status {
 	case "failed":
 		demo.State, demo.Detail = "unreachable", "demonstration: "+d.err.Error()
 	}
-	out.Sources = []web.SourceStatus{
-		{Name: "live BGP sources", State: "off", Detail: "none is configured: this version reads archives and reconstructions only"},
-		demo,
-	}
+	s.live.tell(&out)
+	out.Sources = append(out.Sources, demo)
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"reflect"
 	"strings"
@@ -24,7 +25,22 @@ type Config struct {
 	Reference string        `json:"reference"` // folder of reference tables; the command's own flag goes first
 	Listen    string        `json:"listen"`    // address of the pages
 	Data      string        `json:"data"`      // folder of the store
+	Sources   []Source      `json:"sources"`   // what corewatch run watches live
 	Pages     Pages         `json:"pages"`
+}
+
+// Source is where live messages come from: a folder, or RIS Live.
+type Source struct {
+	Collector string   `json:"collector"` // of a folder: the collector's name in peers, incidents and evidence
+	Folder    string   `json:"folder"`    // into which a collector on this machine writes MRT files
+	RISLive   *RISLive `json:"ris_live"`
+}
+
+// RISLive is the stream of RIPE NCC's collectors.
+type RISLive struct {
+	Endpoint string   `json:"endpoint"` // empty: the public service
+	Host     string   `json:"host"`     // one collector, such as rrc21; empty: all
+	Prefixes []string `json:"prefixes"` // these and their more specifics; empty: all
 }
 
 // Pages is what the pages say about who publishes them.
@@ -85,12 +101,59 @@ func Parse(text []byte) (Config, error) {
 	if err := d.Decode(&c); err != nil {
 		return c, errors.New(explain(err))
 	}
+	if err := sources(c.Sources); err != nil {
+		return c, err
+	}
 	for section, v := range map[string]any{"detect": c.Detect, "peers": c.Peers} {
 		if err := bounds(section, v); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
+}
+
+// maxSources bounds how many sources a configuration may name.
+const maxSources = 1000
+
+func sources(list []Source) error {
+	if len(list) > maxSources {
+		return fmt.Errorf("sources: %d; want at most %d", len(list), maxSources)
+	}
+	seen := map[string]bool{}
+	for i, s := range list {
+		switch {
+		case s.RISLive != nil && (s.Collector != "" || s.Folder != ""):
+			return fmt.Errorf("sources[%d]: either ris_live, or collector and folder", i)
+		case s.RISLive != nil && seen["ris_live"]:
+			return fmt.Errorf("sources[%d].ris_live: stands twice; one names all prefixes wanted", i)
+		case s.RISLive != nil:
+			if err := prefixes(s.RISLive.Prefixes); err != nil {
+				return fmt.Errorf("sources[%d].ris_live.prefixes: %w", i, err)
+			}
+			seen["ris_live"] = true
+			continue
+		case s.Collector == "" || len(s.Collector) > 64 || strings.ContainsAny(s.Collector, "/= \t\n"):
+			return fmt.Errorf("sources[%d].collector: %q; want a name of 1 to 64 characters without / = and blanks", i, s.Collector)
+		case seen[s.Collector]:
+			return fmt.Errorf("sources[%d].collector: %q is named twice", i, s.Collector)
+		case s.Folder == "":
+			return fmt.Errorf("sources[%d].folder: missing; want the folder of the MRT files of %s", i, s.Collector)
+		}
+		seen[s.Collector] = true
+	}
+	return nil
+}
+
+func prefixes(list []string) error {
+	if len(list) > maxSources {
+		return fmt.Errorf("%d; want at most %d", len(list), maxSources)
+	}
+	for _, p := range list {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			return fmt.Errorf("%q is no prefix such as 192.0.2.0/24", p)
+		}
+	}
+	return nil
 }
 
 // explain says what to do in the words of the file.

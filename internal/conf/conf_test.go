@@ -3,13 +3,14 @@ package conf
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
 
 func TestDefaults(t *testing.T) {
 	for _, text := range []string{"", "\n", "# nothing\n", "detect: {}\n"} {
-		if c, err := Parse([]byte(text)); err != nil || c != Default() {
+		if c, err := Parse([]byte(text)); err != nil || !reflect.DeepEqual(c, Default()) {
 			t.Errorf("%q: %v, not the defaults", text, err)
 		}
 	}
@@ -20,7 +21,7 @@ func TestSet(t *testing.T) {
 	want := Default()
 	want.Detect.CountryShare, want.Detect.ConfirmAfter, want.Peers.MinVoters = 0.05, 60, 5
 	want.Listen, want.Pages.Operator = "127.0.0.1:9", "Example Watch"
-	if err != nil || c != want {
+	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%v\n%+v\n%+v", err, c, want)
 	}
 }

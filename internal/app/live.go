@@ -1,0 +1,334 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/collect"
+	order "github.com/corewatch/corewatch/bgp/journal"
+	"github.com/corewatch/corewatch/bgp/mrt"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/internal/conf"
+	"github.com/corewatch/corewatch/internal/freeze"
+	"github.com/corewatch/corewatch/web"
+)
+
+// live watches what the sources give: it keeps each record and its place in the journal first, and makes something of it once both are on
+// the disk. One goroutine owns it.
+type live struct {
+	log     *collect.Log
+	f       *follower
+	rec     *recorder
+	sources []source
+	places  func(first time.Time) (signal.Places, error)
+	conf    conf.Config
+	logger  zerolog.Logger
+	clock   func() time.Time
+
+	onSecond func(now bgp.Micros) // after each second; may be nil
+
+	at      bgp.Micros // newest time of an entry; the clock of the machine may go back, the journal's does not
+	batch   []collect.Event
+	bytes   int
+	inputs  []*bgp.Input            // the segments, as messages number them
+	decoder map[string]*mrt.Decoder // by collector
+	kept    string                  // path of the checkpoint
+	codec   *freeze.Codec[state]
+	saved   bgp.Micros        // time of the checkpoint
+	told    map[string]string // by source: the position noted last
+	again   map[string]bool   // collectors of which a source will give again what came meanwhile
+}
+
+// source is where records come from. It never loses one: what take refuses to go on with comes again.
+type source interface {
+	name() string // its own, among the sources
+	// poll gives what is there, in order, and stops when take says false.
+	poll(now time.Time, take func(received) bool) error
+	// position is what resume needs to go on behind the last record given; empty for a stream, of which nothing can be read again.
+	position() string
+	resume(position string)
+	status() web.SourceStatus
+}
+
+// received is one thing that a source gives.
+type received struct {
+	collector string
+	raw       []byte // an MRT record, valid during the call; nil:
+	gap       string // records of the collector are being missed, and why
+}
+
+const (
+	// Of one source, so much is read at once; then it is committed and applied. A burst waits in its source. A batch and the position behind it
+	// stand in one block of the journal: after a stop both are there, or neither.
+	batchBytes   = 32 << 20
+	batchRecords = 8192
+	batchRoom    = (batchRecords + 16) * order.EntrySize
+	// pollEvery is how often the sources are asked. What they give is applied when the second is over.
+	pollEvery = 200 * time.Millisecond
+)
+
+// open opens the log in dir, follows what stands in it, and lets the sources go on where they were.
+func (l *live) open(ctx context.Context, dir string) (err error) {
+	if l.clock == nil {
+		l.clock = time.Now
+	}
+	l.told, l.kept = map[string]string{}, filepath.Join(dir, checkpointName)
+	if l.codec, err = newStateCodec(); err != nil {
+		return err
+	}
+	if l.log, err = collect.OpenLog(dir, collect.LogOptions{}); err != nil {
+		return err
+	}
+	if n := l.log.Journal().Cut(); n > 0 {
+		l.logger.Warn().Int64("octets", n).Msg("the journal ended in an unfinished block; what it named was never used and is read again")
+	}
+	l.at = l.log.Journal().Last()
+	if err := l.catchUp(ctx, dir); err != nil {
+		return errors.Join(err, l.log.Close())
+	}
+	for _, s := range l.sources {
+		if p, ok := l.told[s.name()]; ok {
+			s.resume(p)
+		}
+	}
+	return l.missed()
+}
+
+// catchUp notes that the monitor starts, and applies what the journal holds.
+func (l *live) catchUp(ctx context.Context, dir string) error {
+	if _, err := l.note(controlStart, liveStart{Software(), l.conf.Detect, l.conf.Peers}); err != nil {
+		return err
+	}
+	if err := l.log.Commit(); err != nil {
+		return err
+	}
+	out, err := followLog(ctx, dir, logRun{
+		places: l.places, rec: l.rec, keep: l.kept, codec: l.codec, log: l.logger,
+		each: func(e *order.Entry) {
+			var p sourcePosition
+			if e.Kind == order.Control && e.Name == controlSource && json.Unmarshal([]byte(e.Text), &p) == nil {
+				l.told[p.Source] = p.Position
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	l.f, l.decoder, l.saved = out.f, out.decoders, out.f.now
+	for i := range out.files {
+		l.inputs = append(l.inputs, &out.files[i].Input)
+	}
+	return nil
+}
+
+// keepEveryLive is how much event time passes between two checkpoints of a live monitor: what is done again at most after a stop.
+const keepEveryLive = 600 * second
+
+// save writes a checkpoint, between two seconds, when everything up to now is on the disk and in the store.
+func (l *live) save() error {
+	files := make([]collect.File, len(l.inputs))
+	for i, in := range l.inputs {
+		files[i].Input = *in
+	}
+	if err := l.rec.settle(files); err != nil {
+		return err
+	}
+	w := l.log.Journal()
+	head := w.Head()
+	at := position{
+		Software: Software(), Run: identity{Data: detect.Live}, At: l.f.now, Seq: l.f.seq, Count: l.f.count, Entries: w.Entries(), Head: hex.EncodeToString(head[:]),
+	}
+	if err := writeCheckpoint(l.kept, l.codec, &at, &state{l.f.m, l.rec.refs, l.decoder}); err != nil {
+		return err
+	}
+	l.saved = l.f.now
+	return nil
+}
+
+// missed tells of the collectors that were heard by a stream before this run: nobody knows what they said meanwhile.
+func (l *live) missed() error {
+	for _, name := range slices.Sorted(maps.Keys(l.decoder)) {
+		if l.again[name] {
+			continue
+		}
+		if err := l.gap(name, "the monitor was not running"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *live) now() bgp.Micros {
+	return max(l.at, bgp.Micros(l.clock().UnixMicro()))
+}
+
+// run watches until ctx ends.
+func (l *live) run(ctx context.Context) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if err := l.step(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// step asks every source once, and ends the second when it is over.
+func (l *live) step() error {
+	for _, s := range l.sources {
+		if err := l.drain(s); err != nil {
+			return err
+		}
+	}
+	if sec := l.now() - l.now()%second; sec > l.f.now {
+		return l.endSecond(sec)
+	}
+	return nil
+}
+
+// drain takes what one source has, in bounded batches.
+func (l *live) drain(s source) error {
+	for full := true; full; {
+		if l.log.Room() < batchRoom {
+			if err := l.apply(); err != nil {
+				return err
+			}
+		}
+		full = false
+		n := 0
+		var failed error
+		err := s.poll(l.clock(), func(r received) bool {
+			if r.raw == nil {
+				failed = l.gap(r.collector, r.gap)
+			} else {
+				failed = l.accept(r.collector, r.raw)
+			}
+			n++
+			full = l.bytes >= batchBytes || n >= batchRecords
+			return failed == nil && !full
+		})
+		if failed != nil {
+			return failed
+		}
+		if err != nil { // the source says so itself on the pages, and is asked again
+			l.logger.Debug().Err(err).Str("source", s.name()).Msg("polling")
+		}
+		if p := s.position(); p != l.told[s.name()] {
+			if _, err := l.note(controlSource, sourcePosition{s.name(), p}); err != nil {
+				return err
+			}
+			l.told[s.name()] = p
+		}
+		if full {
+			if err := l.apply(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// gap notes that records of a collector are being missed.
+func (l *live) gap(collector, why string) error {
+	text, err := l.note(controlGap, collectorGap{collector, why})
+	if err != nil {
+		return err
+	}
+	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: controlGap, Text: text}})
+	return nil
+}
+
+// accept keeps one record.
+func (l *live) accept(collector string, raw []byte) error {
+	at := l.now()
+	p, err := l.log.Append(collector, raw, at)
+	if err != nil {
+		return err
+	}
+	l.at = at
+	if p.Input == len(l.inputs) {
+		l.inputs = append(l.inputs, &bgp.Input{Name: p.Name, Collector: collector})
+	}
+	in := l.inputs[p.Input]
+	dec := l.decoder[collector]
+	if dec == nil {
+		dec = &mrt.Decoder{}
+		l.decoder[collector] = dec
+	}
+	rec := &mrt.Record{}
+	if err := rec.Parse(bytes.Clone(raw), p.Offset); err != nil {
+		return err
+	}
+	l.bytes += len(raw)
+	l.batch = append(l.batch, collect.Event{
+		Entry: order.Entry{Kind: order.Message, At: at, Input: p.Input, Offset: p.Offset, Length: int64(len(raw))},
+		Item:  collect.Item{Index: p.Input, Input: in, Record: rec, Decoder: dec},
+	})
+	return nil
+}
+
+// note writes a control event, and gives its text.
+func (l *live) note(kind string, v any) (string, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	l.at = l.now()
+	return string(text), l.log.Control(l.at, kind, string(text))
+}
+
+// endSecond lets the clock come to a second, and makes something of what was received until then.
+func (l *live) endSecond(sec bgp.Micros) error {
+	if err := l.log.Tick(sec); err != nil {
+		return err
+	}
+	l.at = max(l.at, sec)
+	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Tick, At: sec}})
+	if err := l.apply(); err != nil {
+		return err
+	}
+	if l.onSecond != nil {
+		l.onSecond(sec)
+	}
+	if sec-l.saved >= keepEveryLive {
+		return l.save()
+	}
+	return nil
+}
+
+// apply makes what was received durable, and only then something of it.
+func (l *live) apply() error {
+	if err := l.log.Commit(); err != nil {
+		return err
+	}
+	for i := range l.batch {
+		l.f.event(&l.batch[i])
+	}
+	l.batch, l.bytes = l.batch[:0], 0
+	return l.rec.err
+}
+
+// close applies what was received, writes a checkpoint and closes the log.
+func (l *live) close() error {
+	err := l.apply()
+	if err == nil && l.f.now != 0 {
+		err = l.save()
+	}
+	return errors.Join(err, l.log.Close())
+}

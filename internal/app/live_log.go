@@ -1,0 +1,197 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/collect"
+	order "github.com/corewatch/corewatch/bgp/journal"
+	"github.com/corewatch/corewatch/bgp/mrt"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/internal/freeze"
+)
+
+// The kinds of control events of a journal.
+const (
+	controlStart  = "start"  // a monitor began, or began again: a liveStart
+	controlSource = "source" // how far a source was read: a sourcePosition
+	controlGap    = "gap"    // records of a collector are being missed: a collectorGap
+)
+
+type liveStart struct {
+	Software string        `json:"software"`
+	Detect   detect.Config `json:"detect"`
+	Peers    signal.Config `json:"peers"`
+}
+
+type sourcePosition struct {
+	Source   string `json:"source"`
+	Position string `json:"position"`
+}
+
+type collectorGap struct {
+	Collector string `json:"collector"`
+	Why       string `json:"why"`
+}
+
+// event applies one entry of a journal: live, and when the journal is followed again. It is the one code path of both.
+func (f *follower) event(e *collect.Event) {
+	switch e.Kind {
+	case order.Message:
+		f.apply(e.Item.Record, e.At, e.Item.Decoder, e.Item.Input, e.Item.Index)
+	case order.Tick:
+		f.tick(e.At)
+	case order.Control:
+		f.control(e)
+	}
+}
+
+// control applies what happened beside the messages. A text that does not say it is of a later version, and about something else.
+func (f *follower) control(e *collect.Event) {
+	switch e.Name {
+	case controlGap:
+		var g collectorGap
+		if json.Unmarshal([]byte(e.Text), &g) == nil {
+			f.m.Missed(g.Collector, e.At, g.Why)
+		}
+	case controlStart:
+		var s liveStart
+		if json.Unmarshal([]byte(e.Text), &s) == nil {
+			f.m.Reconfigure(s.Peers, s.Detect, Software())
+		}
+	}
+}
+
+// logRun is what following a log needs beside the log.
+type logRun struct {
+	places func(first time.Time) (signal.Places, error)
+	rec    *recorder
+	paths  bool                             // keep AS paths, for a snapshot
+	each   func(*order.Entry)               // for every entry, those passed over included; may be nil
+	watch  func(done int64, now bgp.Micros) // now and then; may be nil
+	keep   string                           // checkpoint to go on from; "" applies the log from its beginning
+	codec  *freeze.Codec[state]             // of the checkpoint
+	log    zerolog.Logger
+}
+
+// followed is what following a log gave.
+type followed struct {
+	f        *follower
+	decoders map[string]*mrt.Decoder // by collector
+	files    []collect.File          // the segments, as messages number them
+}
+
+// errUnusable says that a checkpoint is not of this software, or not of this journal.
+var errUnusable = errors.New("the checkpoint cannot be used")
+
+// followLog makes a monitor and applies what stands in the log in dir. The numbers of the method are those that the journal says. Everything
+// can be made again from the journal, so that a checkpoint which cannot be used costs time and nothing else.
+func followLog(ctx context.Context, dir string, r logRun) (*followed, error) {
+	var c *checkpoint
+	var err error
+	if r.keep != "" {
+		if c, err = readCheckpoint(r.keep); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		} else if err == nil && c.position.Software != Software() {
+			err = fmt.Errorf("it is of %s", c.position.Software)
+		}
+	}
+	var out *followed
+	if err == nil {
+		out, err = r.follow(ctx, dir, c)
+		if !errors.Is(err, errUnusable) {
+			return out, err
+		}
+	}
+	r.log.Warn().Err(err).Msg("the checkpoint cannot be used: the journal is followed from its beginning")
+	return r.follow(ctx, dir, nil)
+}
+
+// follow applies the log in dir from its beginning, or from a checkpoint.
+func (r *logRun) follow(ctx context.Context, dir string, c *checkpoint) (*followed, error) {
+	log, err := collect.Follow(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	f, err := r.begin(log, c)
+	if err != nil {
+		return nil, err
+	}
+	e, err := log.Next()
+	for ; err == nil; e, err = log.Next() {
+		f.event(&e)
+		r.see(&e.Entry)
+		if e.Seq%4096 == 0 {
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("interrupted at %s: %w", stamp(f.now), ctx.Err())
+			}
+			if r.watch != nil {
+				r.watch(log.Done(), f.now)
+			}
+		}
+		if r.rec.err != nil {
+			return nil, r.rec.err
+		}
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, order.ErrTorn) {
+		return nil, err
+	}
+	return &followed{f, log.Decoders(), log.Files()}, nil
+}
+
+// begin makes the monitor, afresh or as a checkpoint has it, and leaves the log behind what the monitor knows.
+func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) {
+	e, err := log.Next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	var s liveStart
+	if e.Name != controlStart || json.Unmarshal([]byte(e.Text), &s) != nil {
+		return nil, errors.New("the journal does not begin with the start of a monitor that this version knows")
+	}
+	r.see(&e.Entry)
+	where, err := r.places(e.At.Time())
+	if err != nil {
+		return nil, err
+	}
+	m := r.rec.monitor(signal.Options{
+		Config: s.Peers, Engine: s.Detect, Data: detect.Live, Software: Software(),
+		Places: where, Sources: sourceOf, KeepPaths: r.paths,
+	})
+	f := &follower{m: m, onTick: r.rec.tick, paths: r.paths}
+	if c == nil {
+		return f, nil
+	}
+	at := &c.position
+	st := state{monitor: m, refs: r.rec.refs, decoders: log.Decoders()}
+	if err := c.thaw(r.codec, &st); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	if err := log.Skip(at.Entries, st.decoders, r.see); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if head := log.Head(); hex.EncodeToString(head[:]) != at.Head {
+		return nil, fmt.Errorf("%w: it is of another journal", errUnusable)
+	}
+	r.rec.refs = st.refs
+	f.now, f.seq, f.count = at.At, at.Seq, at.Count
+	r.log.Info().Msgf("going on from the checkpoint at %s", stamp(at.At))
+	return f, nil
+}
+
+func (r *logRun) see(e *order.Entry) {
+	if r.each != nil {
+		r.each(e)
+	}
+}

@@ -1,0 +1,200 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/collect"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/scenario"
+	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/internal/conf"
+	"github.com/corewatch/corewatch/store/sqlite"
+)
+
+// collectorProgram writes the records of a scenario into folders, as the collectors on a machine would while time passes.
+type collectorProgram struct {
+	merger *collect.Merger
+	item   collect.Item
+	err    error
+	shift  bgp.Micros // from the scenario's time to the time of the test
+	dirs   map[string]string
+	hour   map[string]string
+	out    map[string]*os.File
+}
+
+// until writes every record up to an instant. It leaves the last one half written now and then.
+func (c *collectorProgram) until(t *testing.T, now bgp.Micros) {
+	t.Helper()
+	for ; c.err == nil && c.item.Record.Time+c.shift <= now; c.item, c.err = c.merger.Next() {
+		name := c.item.Input.Collector
+		file := filepath.Join(c.dirs[name], "updates."+(c.item.Record.Time+c.shift).Time().Format("20060102.1504"))
+		file = file[:len(file)-1] + "0" // a file each ten minutes
+		if c.hour[name] != file {
+			if c.out[name] != nil {
+				c.out[name].Close()
+			}
+			f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.hour[name], c.out[name] = file, f
+		}
+		if _, err := c.out[name].Write(c.item.Record.Raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.err != nil && !errors.Is(c.err, io.EOF) {
+		t.Fatal(c.err)
+	}
+}
+
+// shortOutage is an outage of a country within ten minutes.
+const shortOutage = `corewatch scenario 1
+reason   a country is gone for five minutes, which is enough to be confirmed
+start    2030-01-01T00:00:00Z
+country  XA 10.0.0.0/8
+country  XB 20.0.0.0/8
+peers    all rc0 AS64601..AS64624
+prefixes xa1 AS65001 10.1.0.0/24 x25
+prefixes xa2 AS65002 10.2.0.0/24 x25
+prefixes xa3 AS65003 10.3.0.0/24 x25
+prefixes lost xa1:1-15 xa2:1-15 xa3:1-15
+prefixes world AS65101 20.1.0.0/24 x100
+
++0s      table all xa1,xa2,xa3,world via AS64700
++0s      alive all 20s
++0s      churn all world 2/s
++2m      withdraw all lost over 20s lag 40s
++7m      announce all lost via AS64700 over 20s lag 20s
++10m     end
+
+expect   outage country:XA confirmed
+`
+
+// watchedLive plays a scenario through folders, the live monitor and its store, and stops and starts the monitor after each number of seconds.
+// It gives the monitor's folder, its incidents as they are at the end, and the store.
+func watchedLive(t *testing.T, s *scenario.Scenario, stops []int, kill bool) (dir string, incidents []byte, store *sqlite.Store) {
+	t.Helper()
+	var err error
+	dir = t.TempDir()
+	store, err = sqlite.OpenMemory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	merger := collect.NewMerger(scenarioFiles(s), collect.Options{})
+	defer merger.Close()
+	c := conf.Default()
+	prog := &collectorProgram{merger: merger, dirs: map[string]string{}, hour: map[string]string{}, out: map[string]*os.File{}}
+	for _, f := range scenarioFiles(s) {
+		name := f.Input.Collector
+		if prog.dirs[name] == "" {
+			prog.dirs[name] = t.TempDir()
+			c.Sources = append(c.Sources, conf.Source{Collector: name, Folder: prog.dirs[name]})
+		}
+	}
+	prog.item, prog.err = merger.Next()
+	if prog.err != nil {
+		t.Fatal(prog.err)
+	}
+	now := prog.item.Record.Time - prog.item.Record.Time%second
+	end := s.End + 2*second
+	open := func() *live {
+		rec, err := recordInto(t.Context(), store, detect.Live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &live{rec: rec, conf: c, logger: zerolog.Nop(), again: map[string]bool{}, clock: func() time.Time { return now.Time() }}
+		l.places = func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) }
+		for _, f := range c.Sources {
+			l.sources = append(l.sources, &folderSource{conf: f})
+			l.again[f.Collector] = true
+		}
+		if err := l.open(t.Context(), filepath.Join(dir, liveFolder)); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	l := open()
+	for sec := 0; now < end; sec++ {
+		now += second
+		prog.until(t, now)
+		if err := l.step(); err != nil {
+			t.Fatal(err)
+		}
+		if len(stops) > 0 && sec == stops[0] {
+			stops = stops[1:]
+			if !kill { // else nothing is closed or committed: what is on the disk is all there is
+				if err := l.close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l = open()
+		}
+	}
+	l.f.m.Engine().Finish(l.f.now.Time())
+	if err := l.close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir, jsonOf(t, l.f.m), store
+}
+
+func jsonOf(t *testing.T, m *signal.Monitor) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	for _, inc := range m.Engine().Incidents() {
+		line, err := inc.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(append(line, '\n'))
+	}
+	return b.Bytes()
+}
+
+// TestLiveReplaysToTheSameBytes: what a live monitor says, its journal says again, octet for octet; and stopping and starting it in the
+// middle, in order or not, changes nothing.
+func TestLiveReplaysToTheSameBytes(t *testing.T) {
+	s, err := scenario.Parse("short-outage.txt", []byte(shortOutage))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		stops []int
+		kill  bool
+	}{
+		"without a stop": {},
+		"stopped":        {[]int{30, 140, 180, 400, 500}, false},
+		"killed":         {[]int{7, 131, 135, 150, 250, 470}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, said, store := watchedLive(t, s, c.stops, c.kill)
+			if !bytes.Contains(said, []byte(`"confirmed_at"`)) {
+				t.Fatalf("nothing was confirmed: %s", said)
+			}
+			again, err := followLog(t.Context(), filepath.Join(dir, liveFolder), logRun{
+				rec: &recorder{}, places: func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			again.f.m.Engine().Finish(again.f.now.Time())
+			if says := jsonOf(t, again.f.m); !bytes.Equal(said, says) {
+				t.Errorf("live\n%s\nits journal\n%s", said, says)
+			}
+			list, _, err := store.Incidents(t.Context(), sqlite.Query{Limit: 100})
+			if err != nil || len(list) != bytes.Count(said, []byte{'\n'}) {
+				t.Errorf("%d incidents in the store, %v", len(list), err)
+			}
+		})
+	}
+}

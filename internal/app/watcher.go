@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/rislive"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/internal/conf"
+	"github.com/corewatch/corewatch/store/sqlite"
+	"github.com/corewatch/corewatch/web"
+)
+
+// watcher is the live side of `corewatch run`: it owns the goroutine that watches, and tells the pages how far it is.
+type watcher struct {
+	conf    conf.Config
+	dir     string
+	store   *sqlite.Store
+	log     zerolog.Logger
+	sources []source
+	streams []*rislive.Client // that run beside
+	again   map[string]bool   // collectors whose source reads again what came while the monitor was not running
+
+	mu    sync.Mutex // guards what follows
+	phase string
+	now   bgp.Micros
+}
+
+// liveFolder is where, in the monitor's folder, a live monitor keeps what it receives.
+const liveFolder = "live"
+
+func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
+	w := &watcher{conf: c, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}}
+	for _, s := range c.Sources {
+		if s.RISLive == nil {
+			w.sources, w.again[s.Collector] = append(w.sources, &folderSource{conf: s}), true
+			continue
+		}
+		ris, err := newRISSource(*s.RISLive)
+		if err != nil {
+			return nil, fmt.Errorf("sources: %w", err)
+		}
+		w.sources, w.streams = append(w.sources, ris), append(w.streams, ris.client)
+	}
+	return w, nil
+}
+
+// run watches until ctx ends.
+func (w *watcher) run(ctx context.Context) (err error) {
+	w.set("replaying", 0)
+	rec, err := recordInto(ctx, w.store, detect.Live)
+	if err != nil {
+		return err
+	}
+	l := &live{rec: rec, conf: w.conf, logger: w.log, sources: w.sources, again: w.again}
+	l.places = func(first time.Time) (signal.Places, error) {
+		p, notes, err := newPlaces(w.conf.Reference, first)
+		for _, n := range notes {
+			w.log.Info().Msg(n)
+		}
+		return p, err
+	}
+	if err := l.open(ctx, w.dir); err != nil {
+		return err
+	}
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	for _, c := range w.streams {
+		beside.Go(func() { c.Run(ctx) })
+	}
+	l.onSecond = func(now bgp.Micros) { w.set("watching", now) }
+	err = l.run(ctx)
+	if cerr := l.close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func (w *watcher) set(phase string, now bgp.Micros) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.phase = phase
+	w.now = max(w.now, now)
+}
+
+// tell fills in what the pages show of the live side.
+func (w *watcher) tell(out *web.Status) {
+	if len(w.sources) == 0 {
+		out.Sources = []web.SourceStatus{{Name: "live BGP sources", State: "off", Detail: "none is configured: see docs/configuration.md, sources"}}
+		return
+	}
+	w.mu.Lock()
+	out.Phase = w.phase
+	if w.now != 0 {
+		out.EventTime = w.now.Time()
+	}
+	w.mu.Unlock()
+	for _, s := range w.sources {
+		out.Sources = append(out.Sources, s.status())
+	}
+	if out.Phase == "" {
+		out.Phase = "starting"
+	}
+}
