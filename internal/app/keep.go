@@ -46,7 +46,7 @@ type keeper struct {
 
 // newKeeper keeps checkpoints beside the store of a folder.
 func newKeeper(folder string, log zerolog.Logger) (*keeper, error) {
-	codec, err := newStateCodec()
+	codec, err := freeze.New[state](stateGiven())
 	if err != nil {
 		return nil, err
 	}

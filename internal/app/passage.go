@@ -101,9 +101,12 @@ func (p *passage) resume(files []collect.File, c *checkpoint) error {
 	p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths, now: at.At, seq: at.Seq, count: at.Count}
 	s := state{p.m, j.rec.refs}
 	err = c.thaw(j.keep.codec, &s)
-	if errors.Is(err, freeze.ErrLayout) {
+	switch {
+	case errors.Is(err, freeze.ErrLayout):
 		err = j.keep.salvage(p, c)
-	} else if err == nil {
+	case err != nil:
+		err = fmt.Errorf("%s: %w; %s", j.keep.path, err, again)
+	default:
 		j.rec.refs = s.refs
 		err = j.keep.resumed(p, at)
 	}
