@@ -336,3 +336,37 @@ func TestKilled(t *testing.T) {
 		t.Errorf("killed %d times only", kills)
 	}
 }
+
+// TestStateCanBeKept: every field of the monitor is state that can be kept, or named as given by its package.
+func TestStateCanBeKept(t *testing.T) {
+	if _, err := freeze.New[state](stateGiven()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCheckpointFails: a run that cannot write its checkpoint goes on without, and says so.
+func TestCheckpointFails(t *testing.T) {
+	r := &cutRun{Replay: Replay{Files: []string{scenarioFile(t, outages())}}, every: 3600 * bgp.Second}
+	r.Store = t.TempDir()
+	if err := os.MkdirAll(filepath.Join(r.Store, checkpointName+".new", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.upTo(t, 0, false); !strings.Contains(out, `"country:XA"`) && !strings.Contains(out, `"code":"XA"`) {
+		t.Errorf("nothing was found: %s", out)
+	}
+	if n := strings.Count(r.log.String(), "no checkpoint: "); n < 3 {
+		t.Errorf("%d complaints: %s", n, &r.log)
+	}
+}
+
+// FuzzCheckpoint reads octets that may be a checkpoint.
+func FuzzCheckpoint(f *testing.F) {
+	f.Add([]byte(checkpointMagic))
+	f.Add(append([]byte(checkpointMagic), make([]byte, 90)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c := &checkpoint{}
+		if err := c.parse(b); err != nil && !errors.Is(err, errCheckpoint) {
+			t.Error(err)
+		}
+	})
+}

@@ -201,13 +201,13 @@ func (p *passage) run(ctx context.Context) error {
 	}
 	p.progress(p.f.now)
 	p.done = true
-	return p.j.keep.save(p)
+	return p.j.keep.try(p)
 }
 
 // interrupted writes down where the passage stands.
 func (p *passage) interrupted(why error) error {
-	at := p.f.now.Time().Format(time.RFC3339)
-	if p.j.keep == nil {
+	at := stamp(p.f.now)
+	if p.j.keep == nil || p.f.now == 0 { // or there is nothing yet to go on from
 		return fmt.Errorf("interrupted at %s: %w", at, why)
 	}
 	if err := p.j.keep.save(p); err != nil {
