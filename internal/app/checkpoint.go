@@ -54,12 +54,13 @@ type state struct {
 	decoders map[string]*mrt.Decoder // by collector, of a live monitor
 }
 
-func newStateCodec() (*freeze.Codec[state], error) {
+// stateGiven is what of it is made anew by each run.
+func stateGiven() freeze.Given {
 	given := freeze.Given{}
 	for _, g := range []map[reflect.Type][]string{visibility.Given(), detect.Given(), signal.Given()} {
 		maps.Copy(given, g)
 	}
-	return freeze.New[state](given)
+	return given
 }
 
 // checkpoint is a checkpoint that was read, its state still packed.

@@ -46,7 +46,7 @@ type keeper struct {
 
 // newKeeper keeps checkpoints beside the store of a folder.
 func newKeeper(folder string, log zerolog.Logger) (*keeper, error) {
-	codec, err := newStateCodec()
+	codec, err := freeze.New[state](stateGiven())
 	if err != nil {
 		return nil, err
 	}
@@ -160,16 +160,29 @@ func (k *keeper) look(p *passage) error {
 	case k.changed && p.f.now > k.until:
 		return k.reconfigure(p)
 	case p.f.now-k.at >= k.every && time.Since(k.wrote) >= k.wall:
-		return k.save(p)
+		return k.try(p)
+	}
+	return nil
+}
+
+// try writes a checkpoint, and goes on without when that fails: the run is no worse for it, and the one before is still there.
+func (k *keeper) try(p *passage) error {
+	if k == nil {
+		return nil
+	}
+	err := k.save(p)
+	if p.j.rec.err != nil {
+		return p.j.rec.err
+	}
+	if err != nil {
+		k.log.Error().Err(err).Msg("no checkpoint: after an interrupt it goes on from the one before")
+		k.at, k.wrote = p.f.now, time.Now()
 	}
 	return nil
 }
 
 // save writes a checkpoint, when the store has all that was found up to now.
 func (k *keeper) save(p *passage) error {
-	if k == nil {
-		return nil
-	}
 	if err := p.j.rec.settle(p.files()); err != nil {
 		return err
 	}

@@ -100,9 +100,12 @@ func (p *passage) resume(files []collect.File, c *checkpoint) error {
 	p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths, now: at.At, seq: at.Seq, count: at.Count}
 	s := state{monitor: p.m, refs: j.rec.refs}
 	err = c.thaw(j.keep.codec, &s)
-	if errors.Is(err, freeze.ErrLayout) {
+	switch {
+	case errors.Is(err, freeze.ErrLayout):
 		err = j.keep.salvage(p, c)
-	} else if err == nil {
+	case err != nil:
+		err = fmt.Errorf("%s: %w; %s", j.keep.path, err, again)
+	default:
 		j.rec.refs = s.refs
 		err = j.keep.resumed(p, at)
 	}
@@ -197,13 +200,13 @@ func (p *passage) run(ctx context.Context) error {
 	}
 	p.progress(p.f.now)
 	p.done = true
-	return p.j.keep.save(p)
+	return p.j.keep.try(p)
 }
 
 // interrupted writes down where the passage stands.
 func (p *passage) interrupted(why error) error {
-	at := p.f.now.Time().Format(time.RFC3339)
-	if p.j.keep == nil {
+	at := stamp(p.f.now)
+	if p.j.keep == nil || p.f.now == 0 { // or there is nothing yet to go on from
 		return fmt.Errorf("interrupted at %s: %w", at, why)
 	}
 	if err := p.j.keep.save(p); err != nil {
