@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// maxBunzipWorkers bounds the memory of one file: a worker holds about 6 MB, and 2 compressed blocks wait for it.
+// maxBunzipWorkers bounds the memory of one file: a worker holds about 5 MB, and 2 compressed blocks wait for it.
 const maxBunzipWorkers = 4
 
 // piecesEach is how many chunks of output a worker may have made before their turn: more than a block of 900 kB usually gives.
@@ -17,8 +17,8 @@ const maxBunzipWorkers = 4
 const piecesEach = 5
 
 // bunzip decompresses a bzip2 file with several workers. bzip2 compresses blocks that know nothing of each other; a splitter finds
-// them and hands each to a worker as a file of one block, which compress/bzip2 reads and checks. What is given, and that damage is an
-// error behind all that precedes it, is as with compress/bzip2 alone.
+// them and hands each to a worker as a file of one block. What a compressor writes the worker decompresses itself; anything else
+// compress/bzip2 reads. What is given, and that damage is an error behind all that precedes it, is as with compress/bzip2 alone.
 //
 // Where a block is damaged, more or fewer octets of that block itself may be given than compress/bzip2 gives: it reads on into
 // the next one. The octets of all blocks before it, whose checksums were right, are the same.
@@ -100,18 +100,26 @@ func (z *bunzip) work() {
 	for range piecesEach {
 		free <- nil // made when first used
 	}
+	u := bzip2Unpackers.Get().(*bzip2Unpacker)
+	defer bzip2Unpackers.Put(u)
 	for b := range z.jobs {
 		b.free = free
-		if !z.decompress(b) {
+		if !z.decompress(b, u) {
 			return
 		}
 	}
 }
 
+// bzip2Unpackers outlive their files: a table of 3.6 MB for each is much to ask of the collector.
+var bzip2Unpackers = sync.Pool{New: func() any { return &bzip2Unpacker{} }}
+
 // decompress is false after abort.
-func (z *bunzip) decompress(b *bunzipBlock) bool {
+func (z *bunzip) decompress(b *bunzipBlock, u *bzip2Unpacker) bool {
 	in := bytes.NewReader(b.in)
-	dec := bzip2.NewReader(in)
+	dec := io.Reader(u)
+	if !opened(u, b) {
+		dec = bzip2.NewReader(in)
+	}
 	for {
 		var p bunzipPiece
 		select {
@@ -131,6 +139,18 @@ func (z *bunzip) decompress(b *bunzipBlock) bool {
 			return true
 		}
 	}
+}
+
+// opened is u.open. Should it panic, the block is one for compress/bzip2.
+func opened(u *bzip2Unpacker, b *bunzipBlock) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	ok = u.open(b.in)
+	b.in = u.in[:len(b.in)] // it may have grown
+	return ok
 }
 
 // readPiece is readChunk, with a panic of the decompressor as an error.
