@@ -84,7 +84,7 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 		l.clock = time.Now
 	}
 	l.told, l.kept = map[string]string{}, filepath.Join(dir, checkpointName)
-	if l.codec, err = newStateCodec(); err != nil {
+	if l.codec, err = freeze.New[state](stateGiven()); err != nil {
 		return err
 	}
 	if l.log, err = collect.OpenLog(dir, collect.LogOptions{}); err != nil {
