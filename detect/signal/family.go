@@ -42,6 +42,7 @@ type row struct {
 	covered bool  // lost, under a live less specific of the same origin: deaggregated
 	ours    bool  // lost by a change of the monitor's own, not by the world's
 	watched bool  // a member of an open incident
+	touched bool  // in Monitor.touched
 	loss8   uint8 // share of the voters that withdrew it, in 1/255, for the mean loss
 }
 
@@ -111,18 +112,19 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 		f.table.Watch(r, true)
 		f.table.SetPath(r, p.id, m.curPath)
 	}
-	if c&(visibility.DominantOriginChanged|visibility.Revived) != 0 || f.rows[r].judged == unjudged {
-		f.place(m, r, at)
-	}
-	if !c.VoteMayChange() {
+	if c.VoteMayChange() {
+		m.stats.Changes++
+		m.record(f, r, p, e.Kind == bgp.Withdraw)
+		if e.Kind == bgp.Withdraw && c&visibility.BecameWithdrawn != 0 {
+			p.as.withdrew(m, at, f, r)
+		}
+	} else if c&visibility.DominantOriginChanged == 0 {
 		return
 	}
-	m.stats.Changes++
-	m.record(f, r, p, e.Kind == bgp.Withdraw)
-	if e.Kind == bgp.Withdraw && c&visibility.BecameWithdrawn != 0 {
-		p.as.withdrew(m, at, f, r)
+	if x := &f.rows[r]; !x.touched {
+		x.touched = true
+		m.touched = append(m.touched, touchedRow{f, r})
 	}
-	f.recount(m, r, at)
 }
 
 func (f *family) grow(r int) {
@@ -200,6 +202,7 @@ func (f *family) each(id detect.EntityID, visit func(visibility.RowID, *row)) {
 // recount asks the voters about a row again, and carries what changed into the sums.
 func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	f.grow(int(r))
+	f.place(m, r, at)
 	x := &f.rows[r]
 	v := f.table.Vote(r)
 	now, loss8 := up, uint8(0)
