@@ -152,7 +152,8 @@ func TestRecoveryAndClose(t *testing.T) {
 	}
 }
 
-// TestCloseStartsAgain: fewer than nine tenths, for an instant, and the 15 minutes count from the next time; so does the end.
+// TestCloseStartsAgain: fewer than nine tenths at the end of one second, and the 15 minutes count from the next time; so does the end.
+// What is lost and back within a second does not count.
 func TestCloseStartsAgain(t *testing.T) {
 	s := newSim(t)
 	_, rows := s.country("PK", 100, 5)
@@ -160,8 +161,12 @@ func TestCloseStartsAgain(t *testing.T) {
 	s.lose(10, rows[:20]...)
 	s.run(300)
 	s.giveBack(300.5, rows[:18]...)
+	s.run(600)
+	s.lose(600.25, rows[0])
+	s.giveBack(600.5, rows[0])
+	s.run(1199)
+	s.lose(1199.25, rows[0]) // a second before it would have closed
 	s.run(1200)
-	s.lose(1200.25, rows[0]) // a quarter of a second before it would have closed
 	s.giveBack(1200.5, rows[0])
 	s.run(2100)
 	s.want("25 opened suspected", "190 confirmed confirmed", "301 recovering recovering")
@@ -169,6 +174,31 @@ func TestCloseStartsAgain(t *testing.T) {
 	s.want("2101 closed closed")
 	if inc := s.only(); inc.End.Time.UnixMicro() != at(1200.5) {
 		t.Errorf("end %v", inc.End.Time)
+	}
+}
+
+// TestChangeInsideASecond: one member leaves and another returns in one second. Which is told first does not move the end.
+func TestChangeInsideASecond(t *testing.T) {
+	for _, leavesFirst := range []bool{false, true} {
+		s := newSim(t)
+		_, rows := s.country("PK", 100, 5)
+		s.run(9)
+		s.lose(10, rows[:20]...)
+		s.run(300)
+		s.giveBack(300.5, rows[:18]...)
+		s.run(600)
+		if leavesFirst {
+			s.lose(600.5, rows[0])
+			s.giveBack(600.5, rows[18])
+		} else {
+			s.giveBack(600.5, rows[18])
+			s.lose(600.5, rows[0])
+		}
+		s.run(1300)
+		s.want("25 opened suspected", "190 confirmed confirmed", "301 recovering recovering", "1201 closed closed")
+		if inc := s.only(); inc.End.Time.UnixMicro() != at(300.5) {
+			t.Errorf("leaves first: %v: end %v", leavesFirst, inc.End.Time)
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ type incident struct {
 	backSince  int64 // since when enough members are announced again; 0 when not
 	backPaused int64 // of that, how long every collector was silent: the closing clock stood still
 	halfBack   int64 // when half of them first were
+	toggledAt  int64 // when a member changed state that was not weighed yet; 0 when none did
 	wasAbove   bool  // above its floor before the monitor's change that is under way
 	held       bool  // confirmation was held back for want of voters
 	sizeAt     int64 // when the size was last revised, and what it was
@@ -145,7 +146,7 @@ func (inc *incident) toggle(e *Engine, w *watch, r Row, at int64, st PrefixState
 	if m == nil {
 		if st == PrefixLost && !e.monitor {
 			inc.add(e, r, at)
-			inc.weigh(e, at)
+			inc.toggledAt = at
 		}
 		return
 	}
@@ -159,7 +160,7 @@ func (inc *incident) toggle(e *Engine, w *watch, r Row, at int64, st PrefixState
 	if st == PrefixBack {
 		inc.back++
 	}
-	inc.weigh(e, at)
+	inc.toggledAt = at
 }
 
 // weigh keeps the instants at which half and CloseShare of the members were announced again.
@@ -202,6 +203,10 @@ func (inc *incident) above(e *Engine, w *watch) bool {
 
 // tick runs once a second.
 func (inc *incident) tick(e *Engine, w *watch, now, step int64, paused bool) {
+	if inc.toggledAt != 0 { // not at each toggle: of one second only the outcome counts
+		inc.weigh(e, inc.toggledAt)
+		inc.toggledAt = 0
+	}
 	if paused {
 		if inc.aboveSince != 0 {
 			inc.aboveSince += step

@@ -118,7 +118,7 @@ func (m *Monitor) signalAccount(id detect.EntityID, sig detect.SignalID, peers [
 		switch {
 		case x.judged == lost:
 			lostRows = append(lostRows, r)
-			if !x.ours {
+			if x.marks&ours == 0 {
 				v.Since = x.lostAt
 			}
 			if v.Since >= from {

@@ -220,6 +220,7 @@ func TestMoved(t *testing.T) {
 	for _, p := range ps {
 		move(100, p, block(0), 65009)
 	}
+	f.run(101)
 	pk := f.m.countries["PK"]
 	for _, p := range f.m.Parts(pk, detect.BGPv4) {
 		want := 0

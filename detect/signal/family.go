@@ -42,11 +42,19 @@ type row struct {
 	network detect.EntityID
 	judged  judgement
 	covered bool  // lost, under a live less specific of the same origin: deaggregated
-	ours    bool  // lost by a change of the monitor's own, not by the world's
+	marks   marks
 	watched bool  // a member of an open incident
 	loss8   uint8 // share of the voters that withdrew it, in 1/255, for the mean loss
 	group   setID // regions and zones that it counts for
 }
+
+// marks are bits, because a row has one octet left for them.
+type marks uint8
+
+const (
+	ours    marks = 1 << iota // lost by a change of the monitor's own, not by the world's
+	touched                   // in Monitor.touched
+)
 
 // agg is what an entity adds up to.
 type agg struct {
@@ -114,21 +122,19 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 		f.table.Watch(r, true)
 		f.table.SetPath(r, p.id, m.curPath)
 	}
-	if c&^(visibility.Duplicate|visibility.OriginChanged) == 0 { // of a cell that is known: its row was placed and counted when it became so
+	if c.VoteMayChange() {
+		m.stats.Changes++
+		m.record(f, r, p, e.Kind == bgp.Withdraw)
+		if e.Kind == bgp.Withdraw && c&visibility.BecameWithdrawn != 0 {
+			p.as.withdrew(m, at, f, r)
+		}
+	} else if c&visibility.DominantOriginChanged == 0 {
 		return
 	}
-	if c&(visibility.DominantOriginChanged|visibility.Revived) != 0 || f.rows[r].judged == unjudged {
-		f.place(m, r, at)
+	if x := &f.rows[r]; x.marks&touched == 0 {
+		x.marks |= touched
+		m.touched = append(m.touched, touchedRow{f, r})
 	}
-	if !c.VoteMayChange() {
-		return
-	}
-	m.stats.Changes++
-	m.record(f, r, p, e.Kind == bgp.Withdraw)
-	if e.Kind == bgp.Withdraw && c&visibility.BecameWithdrawn != 0 {
-		p.as.withdrew(m, at, f, r)
-	}
-	f.recount(m, r, at)
 }
 
 func (f *family) grow(r int) {
@@ -210,6 +216,7 @@ func (f *family) each(id detect.EntityID, visit func(visibility.RowID, *row)) {
 // recount asks the voters about a row again, and carries what changed into the sums.
 func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	f.grow(int(r))
+	f.place(m, r, at)
 	x := &f.rows[r]
 	v := f.table.Vote(r)
 	now, loss8 := up, uint8(0)
@@ -240,7 +247,10 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	f.count(m, x, -1)
 	x.judged, x.loss8 = now, loss8
 	if now == lost {
-		x.lostAt, x.ours = at, m.quiet
+		x.lostAt, x.marks = at, x.marks&^ours
+		if m.quiet {
+			x.marks |= ours
+		}
 		x.covered = f.isCovered(r, x.origin, m.cfg.LostShare)
 	} else {
 		x.covered = false

@@ -18,8 +18,8 @@ type said struct {
 	prefixes []bgp.Prefix
 }
 
-// history is what peers say of two countries, second by second. In one second there is only loss or only return, and no cell
-// changes often enough to flap: else the order within the second decides how deep a momentary loss looks (docs/method.md, section 11).
+// history is what peers say of two countries, second by second: turns of loss and of return, with some of the other in each second, so
+// that prefixes are lost and regained in one second and cells flap.
 func history(r *rand.Rand, peers, seconds int) [][]said {
 	lands := [2]func(int) bgp.Prefix{block, func(i int) bgp.Prefix { return bgp.PrefixFrom4(20<<24|uint32(i)<<8, 24) }}
 	var out [][]said
@@ -27,15 +27,15 @@ func history(r *rand.Rand, peers, seconds int) [][]said {
 	for range seconds {
 		if turns < 5 && r.IntN(60) == 0 {
 			turns++
-			kind = bgp.Withdraw
-			if turns%2 == 0 {
-				kind = bgp.Announce
-			}
+			kind = other(kind)
 		}
 		var now []said
 		for _, prefix := range lands {
 			for range r.IntN(40) {
 				m := said{peer: r.IntN(peers), kind: kind}
+				if r.IntN(5) == 0 {
+					m.kind = other(kind)
+				}
 				from := r.IntN(40)
 				for i := from; i < from+1+r.IntN(30); i++ {
 					m.prefixes = append(m.prefixes, prefix(i))
@@ -46,6 +46,13 @@ func history(r *rand.Rand, peers, seconds int) [][]said {
 		out = append(out, now)
 	}
 	return out
+}
+
+func other(k bgp.Kind) bgp.Kind {
+	if k == bgp.Withdraw {
+		return bgp.Announce
+	}
+	return bgp.Withdraw
 }
 
 // shuffled is a second in another order; each peer's own messages keep theirs.

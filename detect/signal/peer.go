@@ -161,7 +161,6 @@ func (m *Monitor) State(msg bgp.Message, from, to bgp.State) error {
 	case from == bgp.Established && to != bgp.Established:
 		m.sessionDown(p, msg.At, "the collector recorded the session going from "+from.String()+" to "+to.String())
 	}
-	m.read(msg.At)
 	return nil
 }
 

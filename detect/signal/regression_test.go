@@ -12,6 +12,7 @@ func TestMeanLossExactly80(t *testing.T) {
 		ps := peers(20)
 		f := seeded(t, ps, 40)
 		f.all(61, ps[:16], bgp.Withdraw, blocks(0, n)...)
+		f.run(62)
 		if got := f.m.MeanLoss(f.m.countries["PK"], detect.BGPv4); got < 0.8 {
 			t.Errorf("16 of 20 withdrew %d prefixes: mean loss %v", n, got)
 		}

@@ -110,6 +110,7 @@ type Monitor struct {
 	curPeer *peer
 	curPath []uint32 // its AS path, when paths are kept
 	traced  uint64   // its number in the trace plus one; 0 while it changed nothing
+	touched []touchedRow
 	dirty   []dirtyAgg
 
 	OnSample func(detect.Sample) // called in a stable order; nil is fine
@@ -122,6 +123,12 @@ type Stats struct {
 	Changes                                                 uint64 // elems that changed a cell
 	TreatedAsWithdraw                                       uint64
 	Pauses                                                  int
+}
+
+// touchedRow is a row that messages changed and that was not judged since.
+type touchedRow struct {
+	fam *family
+	row visibility.RowID
 }
 
 type dirtyAgg struct {
@@ -215,14 +222,19 @@ func (m *Monitor) Elem(e *bgp.Elem) {
 	f.elem(m, m.curPeer, e)
 }
 
-// End finishes the message: entities whose figures moved are read by the engine.
+// End finishes the message. What it changed is judged with the rest of its second, at the next Tick: the order in which a second's
+// messages were written down says nothing about the world.
 func (m *Monitor) End() {
-	m.read(m.cur.At)
 	m.curPeer, m.curPath, m.cur.Raw = nil, nil, nil // the caller's memory
 }
 
-// read hands the readings that moved to the engine, in the order in which they moved first.
+// read judges the rows that messages touched, and hands the readings that moved to the engine, in the order in which they moved first.
 func (m *Monitor) read(at bgp.Micros) {
+	for _, t := range m.touched {
+		t.fam.rows[t.row].marks &^= touched
+		t.fam.recount(m, t.row, at)
+	}
+	m.touched = m.touched[:0]
 	for _, d := range m.dirty {
 		a := d.fam.aggs[d.id]
 		a.dirty = false
@@ -236,6 +248,7 @@ func (m *Monitor) Tick(now bgp.Micros) {
 	if m.now == 0 {
 		m.started, m.now = now, now
 	}
+	m.read(m.cur.At)
 	before := m.now
 	m.now = now
 	m.ageCollectors(now)

@@ -636,6 +636,7 @@ func TestPartsParentAndContext(t *testing.T) {
 	ps := peers(20)
 	f := seeded(t, ps, 100)
 	f.all(61, ps, bgp.Withdraw, blocks(0, 40)...)
+	f.run(62)
 	pk := f.m.countries["PK"]
 	parts := f.m.Parts(pk, detect.BGPv4)
 	count := map[uint32]int{}

@@ -20,7 +20,7 @@ func (m *Monitor) LostRows(e detect.EntityID, s detect.SignalID, yield func(dete
 	f := m.fams[s]
 	f.each(e, func(r visibility.RowID, x *row) {
 		switch {
-		case x.judged == lost && x.ours:
+		case x.judged == lost && x.marks&ours != 0:
 			yield(f.handle(r), 0) // lost at no time that says anything about the world
 		case x.judged == lost:
 			yield(f.handle(r), int64(x.lostAt))

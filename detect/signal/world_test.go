@@ -168,6 +168,7 @@ func (f *feed) want(lines ...string) {
 // reading is what an entity adds up to now.
 func (f *feed) reading(code string, sig detect.SignalID) detect.Reading {
 	f.t.Helper()
+	f.m.read(f.m.cur.At)
 	id, ok := f.m.countries[code]
 	if !ok {
 		f.t.Fatalf("%s is not known", code)

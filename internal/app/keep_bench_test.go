@@ -35,7 +35,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 	var last *checkpoint
 	for b.Loop() {
 		began := cpu(b)
-		if err := writeCheckpoint(path, codec, &position{}, &state{out.monitor, nil}); err != nil {
+		if err := writeCheckpoint(path, codec, &position{}, &state{monitor: out.monitor}); err != nil {
 			b.Fatal(err)
 		}
 		write += cpu(b) - began
@@ -46,7 +46,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 		}
 		p := passage{j: j}
 		p.monitor(nil)
-		if err := c.thaw(codec, &state{p.m, nil}); err != nil {
+		if err := c.thaw(codec, &state{monitor: p.m}); err != nil {
 			b.Fatal(err)
 		}
 		read += cpu(b) - began

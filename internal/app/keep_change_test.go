@@ -199,7 +199,7 @@ func TestOtherLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.monitor(where)
-	if err := c.thaw(j.keep.codec, &state{p.m, map[string]bool{}}); err != nil {
+	if err := c.thaw(j.keep.codec, &state{monitor: p.m, refs: map[string]bool{}}); err != nil {
 		t.Fatal(err)
 	}
 	given := stateGiven()
@@ -209,7 +209,7 @@ func TestOtherLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.position.Software = "corewatch 0.0.9"
-	if err := writeCheckpoint(j.keep.path, older, &c.position, &state{p.m, map[string]bool{}}); err != nil {
+	if err := writeCheckpoint(j.keep.path, older, &c.position, &state{monitor: p.m, refs: map[string]bool{}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.rec.close(); err != nil {
