@@ -25,6 +25,8 @@ type countryPage struct {
 	Strip      *strip
 	Lane       *lane
 	Tiles      []tile
+	Regions    []regionRow
+	More       int // regions that are not listed
 	Evidence   bool
 }
 
@@ -67,10 +69,11 @@ func (s *Server) countryPage(r *http.Request, st site, code string, asked window
 	if err != nil {
 		return nil, fmt.Errorf("incidents of %s: %w", code, err)
 	}
-	latest, err := newest(ctx, st.lib, entity.Key(), sigV4)
+	all, err := st.lib.Latest(ctx, sigV4)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("latest samples: %w", err)
 	}
+	latest := sampleOf(all, entity.Key())
 	if len(list) > 0 {
 		entity.Name = list[0].Entity.Name
 	}
@@ -122,6 +125,9 @@ func (s *Server) countryPage(r *http.Request, st site, code string, asked window
 	if v.Map, err = s.region(ctx, st, code, name, focus, latest); err != nil {
 		return nil, err
 	}
+	if v.Regions, v.More, err = s.regions(ctx, st, code, all); err != nil {
+		return nil, err
+	}
 	if v.Lane, err = s.lane(ctx, st, list, latest); err != nil {
 		return nil, err
 	}
@@ -134,12 +140,17 @@ func newest(ctx context.Context, lib Library, entity, signal string) (detect.Sam
 	if err != nil {
 		return detect.Sample{}, fmt.Errorf("latest samples: %w", err)
 	}
+	return sampleOf(all, entity), nil
+}
+
+// sampleOf is an entity's sample among many; zero when there is none.
+func sampleOf(all []detect.Sample, entity string) detect.Sample {
 	for _, p := range all {
 		if p.Entity == entity {
-			return p, nil
+			return p
 		}
 	}
-	return detect.Sample{}, nil
+	return detect.Sample{}
 }
 
 // foremost is the incident that a page is about: the open one with the largest severity, else the latest.
