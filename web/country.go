@@ -220,33 +220,6 @@ func (s *Server) windowOf(in *detect.Incident, latest detect.Sample) window {
 	return w
 }
 
-// calm is the sentence and the tiles of a country without an incident.
-func (s *Server) calm(name string, p detect.Sample) (template.HTML, []tile) {
-	if p.At.IsZero() {
-		return s.cat.html("calm.nothing", name), nil
-	}
-	if p.NoData {
-		return s.cat.html("calm.nodata", name, full(p.At.Time)), nil
-	}
-	vis := int64(p.Prefixes - p.LostPrefixes)
-	at := s.cat.html("tile.now", hourMinute(p.At.Time))
-	say := s.cat.html("calm.lede", name, full(p.At.Time), grouped(vis), grouped(p.Prefixes), share(vis, int64(p.Prefixes)), grouped(p.Voting))
-	if s.unstable(p) {
-		say = s.cat.html("calm.rest", grouped(vis), grouped(p.Prefixes), share(vis, int64(p.Prefixes)), grouped(p.Voting))
-	}
-	sub := s.cat.html("tile.blocks", grouped(p.Expected-p.Lost), grouped(p.Expected))
-	if p.Unobservable > 0 {
-		sub = s.cat.html("tile.unobservable", sub, grouped(p.Unobservable))
-	}
-	big, unit := number(share(vis, int64(p.Prefixes)))
-	blocks, bunit := number(share(p.Expected-p.Lost, p.Expected))
-	return say, []tile{
-		{Class: "bgp", Head: s.cat.text("tile.routes", "IPv4"), Big: big, Unit: unit, Rest: s.cat.text("tile.visible"), Part: vis, Whole: int64(p.Prefixes), Sub: s.cat.html("tile.prefixes", grouped(vis), grouped(p.Prefixes)), Source: at},
-		{Class: "bgp", Head: s.cat.text("tile.slash24"), Big: blocks, Unit: bunit, Rest: s.cat.text("tile.visible"), Part: p.Expected - p.Lost, Whole: p.Expected, Sub: sub, Source: at},
-		{Class: "vote", Head: s.cat.text("tile.vantage"), Big: grouped(p.Voting), Rest: s.cat.text("tile.vote"), Part: 1, Whole: 1, Source: at},
-	}
-}
-
 // v6Tile replaces "no IPv6 data" by the IPv6 reading at the incident's deepest point, when there is one: an incident names only
 // the family that lost something, and silence about the other would be wrong.
 func (s *Server) v6Tile(ctx context.Context, lib Library, in *detect.Incident, y *story) error {

@@ -158,7 +158,7 @@ func TestOtherPlaces(t *testing.T) {
 		if body := plain(raw); answer.Code != http.StatusOK || !strings.Contains(body, "of "+name+" left the global routing table") || !strings.Contains(body, "part of: "+whole.ID) {
 			t.Errorf("%s: %d\n%s", in.ID, answer.Code, body)
 		}
-		if strings.Contains(raw, `href="/country/PK"`) != (i == 0) {
+		if strings.Contains(raw, `<a class="btn" href="/country/PK">Pakistan</a>`) != (i == 0) {
 			t.Errorf("%s: leads to the country: %v", in.ID, i != 0)
 		}
 		if strings.Contains(raw, "data-src") || !strings.Contains(raw, `id="ts"`) {
