@@ -25,6 +25,8 @@ type countryPage struct {
 	Strip      *strip
 	Lane       *lane
 	Tiles      []tile
+	Regions    []regionRow
+	More       int // regions that are not listed
 	Evidence   bool
 }
 
@@ -67,10 +69,11 @@ func (s *Server) countryPage(r *http.Request, st site, code string, asked window
 	if err != nil {
 		return nil, fmt.Errorf("incidents of %s: %w", code, err)
 	}
-	latest, err := newest(ctx, st.lib, entity.Key(), sigV4)
+	all, err := st.lib.Latest(ctx, sigV4)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("latest samples: %w", err)
 	}
+	latest := sampleOf(all, entity.Key())
 	if len(list) > 0 {
 		entity.Name = list[0].Entity.Name
 	}
@@ -122,6 +125,9 @@ func (s *Server) countryPage(r *http.Request, st site, code string, asked window
 	if v.Map, err = s.region(ctx, st, code, name, focus, latest); err != nil {
 		return nil, err
 	}
+	if v.Regions, v.More, err = s.regions(ctx, st, code, all); err != nil {
+		return nil, err
+	}
 	if v.Lane, err = s.lane(ctx, st, list, latest); err != nil {
 		return nil, err
 	}
@@ -134,12 +140,17 @@ func newest(ctx context.Context, lib Library, entity, signal string) (detect.Sam
 	if err != nil {
 		return detect.Sample{}, fmt.Errorf("latest samples: %w", err)
 	}
+	return sampleOf(all, entity), nil
+}
+
+// sampleOf is an entity's sample among many; zero when there is none.
+func sampleOf(all []detect.Sample, entity string) detect.Sample {
 	for _, p := range all {
 		if p.Entity == entity {
-			return p, nil
+			return p
 		}
 	}
-	return detect.Sample{}, nil
+	return detect.Sample{}
 }
 
 // foremost is the incident that a page is about: the open one with the largest severity, else the latest.
@@ -207,33 +218,6 @@ func (s *Server) windowOf(in *detect.Incident, latest detect.Sample) window {
 		w.From = w.Until.Add(-longest)
 	}
 	return w
-}
-
-// calm is the sentence and the tiles of a country without an incident.
-func (s *Server) calm(name string, p detect.Sample) (template.HTML, []tile) {
-	if p.At.IsZero() {
-		return s.cat.html("calm.nothing", name), nil
-	}
-	if p.NoData {
-		return s.cat.html("calm.nodata", name, full(p.At.Time)), nil
-	}
-	vis := int64(p.Prefixes - p.LostPrefixes)
-	at := s.cat.html("tile.now", hourMinute(p.At.Time))
-	say := s.cat.html("calm.lede", name, full(p.At.Time), grouped(vis), grouped(p.Prefixes), share(vis, int64(p.Prefixes)), grouped(p.Voting))
-	if s.unstable(p) {
-		say = s.cat.html("calm.rest", grouped(vis), grouped(p.Prefixes), share(vis, int64(p.Prefixes)), grouped(p.Voting))
-	}
-	sub := s.cat.html("tile.blocks", grouped(p.Expected-p.Lost), grouped(p.Expected))
-	if p.Unobservable > 0 {
-		sub = s.cat.html("tile.unobservable", sub, grouped(p.Unobservable))
-	}
-	big, unit := number(share(vis, int64(p.Prefixes)))
-	blocks, bunit := number(share(p.Expected-p.Lost, p.Expected))
-	return say, []tile{
-		{Class: "bgp", Head: s.cat.text("tile.routes", "IPv4"), Big: big, Unit: unit, Rest: s.cat.text("tile.visible"), Part: vis, Whole: int64(p.Prefixes), Sub: s.cat.html("tile.prefixes", grouped(vis), grouped(p.Prefixes)), Source: at},
-		{Class: "bgp", Head: s.cat.text("tile.slash24"), Big: blocks, Unit: bunit, Rest: s.cat.text("tile.visible"), Part: p.Expected - p.Lost, Whole: p.Expected, Sub: sub, Source: at},
-		{Class: "vote", Head: s.cat.text("tile.vantage"), Big: grouped(p.Voting), Rest: s.cat.text("tile.vote"), Part: 1, Whole: 1, Source: at},
-	}
 }
 
 // v6Tile replaces "no IPv6 data" by the IPv6 reading at the incident's deepest point, when there is one: an incident names only

@@ -290,15 +290,18 @@ func (s *Server) membersFile(w http.ResponseWriter, r *http.Request, st site, id
 	if err != nil {
 		return fmt.Errorf("members of %s: %w", id, err)
 	}
-	rows := [][]string{{"prefix", "origin", "units", "deaggregated", "first_withdrawal_utc", "first_peer", "lost_at_utc", "back_at_utc", "networks_withdrawn", "networks_expected", "peers", "incident", "revision", "data"}}
+	rows := [][]string{{"prefix", "origin", "units", "deaggregated", "first_withdrawal_utc", "first_peer", "lost_at_utc", "back_at_utc", "networks_withdrawn", "networks_expected", "peers", "incident", "revision", "data", "moved_from"}}
 	for _, m := range members {
-		origin := ""
+		origin, moved := "", ""
 		if m.Origin != 0 {
 			origin = asn(m.Origin)
 		}
+		if m.MovedFrom != 0 {
+			moved = asn(m.MovedFrom)
+		}
 		rows = append(rows, []string{
 			cell(clean(m.Prefix)), origin, strconv.FormatInt(m.Units, 10), strconv.FormatBool(m.Deaggregated), m.FirstWithdrawal.String(), cell(clean(m.FirstPeer)),
-			m.LostAt.String(), m.BackAt.String(), strconv.Itoa(m.Withdrawn), strconv.Itoa(m.Expected), cell(strings.Join(m.Peers, " ")), in.ID, strconv.Itoa(in.Revision), string(in.Data),
+			m.LostAt.String(), m.BackAt.String(), strconv.Itoa(m.Withdrawn), strconv.Itoa(m.Expected), cell(strings.Join(m.Peers, " ")), in.ID, strconv.Itoa(in.Revision), string(in.Data), moved,
 		})
 	}
 	var b bytes.Buffer

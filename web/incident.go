@@ -15,17 +15,18 @@ import (
 
 type incidentPage struct {
 	page
-	In       *detect.Incident
-	Story    *story
-	Chart    *chart
-	Strip    *strip
-	Peers    []peerRow
-	PeerSum  string
-	Country  string // path of the page of the country that it is or is in; empty for other entities
-	Versions []link
-	Related  []link
-	Evidence bool
-	Members  int
+	In          *detect.Incident
+	Story       *story
+	Chart       *chart
+	Strip       *strip
+	Peers       []peerRow
+	PeerSum     string
+	Country     string // path of the page of the country that it is or is in; empty for other entities
+	CountryName string
+	Versions    []link
+	Related     []link
+	Evidence    bool
+	Members     int
 }
 
 // peerRow says how many of the members one session withdrew.
@@ -74,7 +75,11 @@ func (s *Server) showIncident(w http.ResponseWriter, r *http.Request, st site, i
 	if v.Banner == "" {
 		v.setBanner(s, st, in.Data, "")
 	}
-	v.Country = st.country(in.Entity)
+	v.Country, v.CountryName = st.country(in.Entity), place
+	if in.Entity.Type == "region" {
+		code, _, _ := strings.Cut(in.Entity.Code, "-")
+		v.CountryName = s.name(detect.Entity{Type: "country", Code: code})
+	}
 	var members []detect.Member
 	if in.Revision == latest { // the rows behind the figures are kept for the last version; the evidence of each is in its export
 		if members, err = st.lib.Members(ctx, in.ID); err != nil {

@@ -396,9 +396,15 @@ func (p *parser) text(w []string, of func(*detect.Incident) string) (clause, int
 	}}, used
 }
 
-// partOf reads part of ENTITY: the incident is linked to one of the entity.
+// partOf reads part of ENTITY: the incident is linked to one of the entity; or part of nothing: it is an alert of its own.
 func partOf(entity string) func([]*detect.Incident, *detect.Incident) string {
 	return func(all []*detect.Incident, inc *detect.Incident) string {
+		if entity == "nothing" {
+			if slices.ContainsFunc(inc.Related, func(r detect.Related) bool { return r.Relation == "part_of" }) {
+				return fmt.Sprintf("is a part: related %v", inc.Related)
+			}
+			return ""
+		}
 		for _, r := range inc.Related {
 			for _, other := range all {
 				if r.Relation == "part_of" && other.ID == r.ID && other.Entity.Key() == entity {

@@ -41,7 +41,7 @@ type row struct {
 	country detect.EntityID
 	network detect.EntityID
 	judged  judgement
-	covered bool  // lost, under a live less specific of the same origin: deaggregated
+	covered bool // lost, under a live less specific of the same origin: deaggregated
 	marks   marks
 	watched bool  // a member of an open incident
 	loss8   uint8 // share of the voters that withdrew it, in 1/255, for the mean loss

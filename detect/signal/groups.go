@@ -149,6 +149,9 @@ func (m *Monitor) Within(e detect.EntityID, s detect.SignalID) (out []detect.Ent
 	if c := m.Countries(e, s); len(c) > 0 {
 		out = append(out, c[0].Country)
 	}
+	if len(m.others) == 0 {
+		return out
+	}
 	f, n := m.fams[s], 0
 	var counts []counted
 	f.each(e, func(_ visibility.RowID, x *row) {

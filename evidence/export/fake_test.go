@@ -131,7 +131,7 @@ func closed() *store {
 			{Peer: first, State: "stale", Since: micros("2008-02-21T03:25:00Z"), LastMessage: micros("2008-02-21T03:20:02Z"), Messages: 5, Withdrawals: 1, Note: "silent,\nsaid \"nothing\""},
 		},
 		members: []detect.Member{
-			{Prefix: "192.0.2.0/24", Origin: 64496, Units: 1, FirstWithdrawal: at("2008-02-21T03:20:22Z"), FirstPeer: second.String(), LostAt: at("2008-02-21T03:21:30Z"), BackAt: at("2008-02-21T05:27:50Z"), Withdrawn: 36, Expected: 39},
+			{Prefix: "192.0.2.0/24", Origin: 64496, MovedFrom: 64497, Units: 1, FirstWithdrawal: at("2008-02-21T03:20:22Z"), FirstPeer: second.String(), LostAt: at("2008-02-21T03:21:30Z"), BackAt: at("2008-02-21T05:27:50Z"), Withdrawn: 36, Expected: 39},
 			{Prefix: "192.0.0.0/23", Units: 2, Deaggregated: true, FirstWithdrawal: at("2008-02-21T03:20:02Z"), FirstPeer: first.String(), LostAt: at("2008-02-21T03:21:36Z"), Withdrawn: 39, Expected: 39},
 		},
 	}

@@ -66,19 +66,23 @@ func (b *builder) memberTable() error {
 		return cmp.Or(x.p.Compare(y.p), cmp.Compare(x.m.Origin, y.m.Origin), x.m.LostAt.Compare(y.m.LostAt.Time))
 	})
 	b.members = make([]detect.Member, 0, len(order))
-	t := b.newTable("members.csv", "incident", "prefix", "origin", "units", "deaggregated", "first_withdrawal", "first_peer", "lost_at", "back_at", "withdrawn", "expected")
+	t := b.newTable("members.csv", "incident", "prefix", "origin", "units", "deaggregated", "first_withdrawal", "first_peer", "lost_at", "back_at", "withdrawn", "expected", "moved_from")
 	for _, k := range order {
 		m := k.m
 		b.members = append(b.members, m)
-		origin := ""
-		if m.Origin != 0 {
-			origin = strconv.FormatUint(uint64(m.Origin), 10)
-		}
-		err := t.add(b.inc.ID, m.Prefix, origin, strconv.FormatInt(m.Units, 10), strconv.FormatBool(m.Deaggregated),
-			m.FirstWithdrawal.String(), m.FirstPeer, m.LostAt.String(), m.BackAt.String(), strconv.Itoa(m.Withdrawn), strconv.Itoa(m.Expected))
+		err := t.add(b.inc.ID, m.Prefix, network(m.Origin), strconv.FormatInt(m.Units, 10), strconv.FormatBool(m.Deaggregated),
+			m.FirstWithdrawal.String(), m.FirstPeer, m.LostAt.String(), m.BackAt.String(), strconv.Itoa(m.Withdrawn), strconv.Itoa(m.Expected), network(m.MovedFrom))
 		if err != nil {
 			return err
 		}
 	}
 	return t.done()
+}
+
+// network writes an AS number; 0, which is none, is empty.
+func network(as uint32) string {
+	if as == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(as), 10)
 }

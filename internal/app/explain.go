@@ -17,6 +17,7 @@ import (
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/entity"
+	"github.com/corewatch/corewatch/store/sqlite"
 )
 
 // Explain says why there was, or was not, an alert about an entity at an instant: it replays up to then, and a little longer, to see
@@ -25,6 +26,7 @@ type Explain struct {
 	Entity    string // country:PK, region:PK-SD, network:AS64500 or zone:<slug>
 	At        time.Time
 	Config    string   // configuration file; "" for the defaults
+	Store     string   // folder of a store whose records are replayed, or else what it keeps is told; "" with Files
 	Files     []string // [COLLECTOR=]FILE|DIR, or one scenario
 	Seeds     []string // [COLLECTOR=]FILE|DIR of table dumps
 	Reference string   // folder of reference tables; "" for the built-in table only
@@ -44,21 +46,78 @@ var anyPlace = regexp.MustCompile(`^(country:[A-Z]{2}|region:[A-Z]{2}-[A-Z0-9]{1
 // Run explains. The errors are those of a replay, and: the entity is not one that alerts are about, or no prefix of it was met; the
 // instant lies outside the records.
 func (x Explain) Run(ctx context.Context) error {
-	about, err := x.about()
-	if err != nil {
-		return err
-	}
-	if x.At.IsZero() {
+	switch {
+	case x.At.IsZero():
 		return errors.New("--at: say which instant, as in 2008-02-21T03:25:00Z")
+	case x.Store == "" && len(x.Files) == 0:
+		return errors.New("say what to explain from: FILE, or --store DIR")
+	case x.Store != "" && (len(x.Files) > 0 || len(x.Seeds) > 0 || x.Config != "" || x.Reference != "" || !x.From.IsZero()):
+		return errors.New("--store goes alone: a store knows its files, --seed, --reference, --from and configuration")
 	}
 	if !x.From.IsZero() && !x.At.After(x.From) {
 		return fmt.Errorf("--at %s is not after --from %s", x.At.UTC().Format(time.RFC3339), x.From.UTC().Format(time.RFC3339))
+	}
+	if x.Store != "" {
+		return x.store(ctx)
+	}
+	s, _, err := scenarioIn(x.Files)
+	if err != nil {
+		return err
+	}
+	about, err := x.about(s != nil)
+	if err != nil {
+		return err
 	}
 	j, err := Replay{Config: x.Config, Files: x.Files, Seeds: x.Seeds, Reference: x.Reference, From: x.From, Log: x.Log}.journal(ctx)
 	if err != nil {
 		return err
 	}
 	defer j.rec.close()
+	return x.replay(ctx, j, about, 0)
+}
+
+// store explains from a store: by a replay when everything it was made of is still there, else from what it keeps.
+func (x Explain) store(ctx context.Context) error {
+	s, err := sqlite.OpenReadOnly(ctx, x.Store)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	data, err := s.Meta(ctx, "data")
+	if err != nil && !errors.Is(err, sqlite.ErrNotFound) {
+		return err
+	}
+	about, err := x.about(data == string(detect.Synthetic) || data == string(detect.Reconstruction))
+	if err != nil {
+		return err
+	}
+	j, inputs, why := replayOf(ctx, s)
+	if why == nil {
+		defer j.rec.close()
+		if why = x.replay(ctx, j, about, len(inputs)); !errors.Is(why, errChanged) {
+			return why
+		}
+	}
+	if !errors.Is(why, errChanged) {
+		return why
+	}
+	e, err := x.fromStore(ctx, s, about, storedConfig(ctx, s), why)
+	if err != nil {
+		return err
+	}
+	if x.JSON {
+		err = json.NewEncoder(x.Out).Encode(e)
+	} else {
+		err = e.text(x.Out)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the explanation: %w", err)
+	}
+	return nil
+}
+
+// replay explains from records; checked is how many of them are files of a store, whose digests are right.
+func (x Explain) replay(ctx context.Context, j *journal, about detect.Entity, checked int) error {
 	w := newExplainer(about, bgp.MicrosOf(x.At.Truncate(time.Second)), j.engine)
 	scenarioEnd := j.end
 	j.paths, j.each, j.stop, j.end = true, w.tick, w.until+second, w.until
@@ -80,6 +139,7 @@ func (x Explain) Run(ctx context.Context) error {
 		return err
 	}
 	w.finish(out.monitor, j.data, last)
+	w.report.Checked = checked
 	if x.JSON {
 		err = json.NewEncoder(x.Out).Encode(&w.report)
 	} else {
@@ -94,11 +154,11 @@ func (x Explain) Run(ctx context.Context) error {
 	return nil
 }
 
-// about reads the entity. A scenario may name countries and regions that do not exist.
-func (x Explain) about() (detect.Entity, error) {
+// about reads the entity. What is made up may name countries and regions that do not exist.
+func (x Explain) about(made bool) (detect.Entity, error) {
 	e, err := entity.ParseEntity(x.Entity)
 	if err != nil {
-		if s, _, _ := scenarioIn(x.Files); s != nil && anyPlace.MatchString(x.Entity) {
+		if made && anyPlace.MatchString(x.Entity) {
 			kind, code, _ := strings.Cut(x.Entity, ":")
 			return detect.Entity{Type: kind, Code: code}, nil
 		}

@@ -13,6 +13,7 @@ type explanation struct {
 	At          detect.Time      `json:"at"`
 	From        detect.Time      `json:"from"` // first second of the records read
 	Data        detect.Data      `json:"data"`
+	Checked     int              `json:"checked,omitempty"` // files of a store that were replayed, after their digests were checked
 	Verdict     string           `json:"verdict"`
 	Because     string           `json:"because"`
 	WouldChange []string         `json:"would_change,omitempty"`

@@ -18,7 +18,7 @@ func (e *explanation) text(w io.Writer) error {
 	if e.Entity.Name != "" {
 		name += " (" + e.Entity.Name + ")"
 	}
-	fmt.Fprintf(&b, "%s at %s, from records since %s (%s)\n\n", name, e.At, e.From, e.Data)
+	fmt.Fprintf(&b, "%s at %s, from records since %s (%s%s)\n\n", name, e.At, e.From, e.Data, onlyIf(e.Checked > 0, fmt.Sprintf("; the %d files of the store, as they were", e.Checked)))
 	fmt.Fprintf(&b, "%s: %s\n", strings.ToUpper(strings.ReplaceAll(e.Verdict, "_", " ")), e.Because)
 	for i := range e.Signals {
 		e.Signals[i].text(&b)

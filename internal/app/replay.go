@@ -131,6 +131,10 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 			j.rec.close()
 			return nil, err
 		}
+		if err := r.note(ctx, j); err != nil {
+			j.rec.close()
+			return nil, err
+		}
 	}
 	return j, nil
 }
@@ -145,6 +149,23 @@ func (r Replay) setAside() error {
 		r.Log.Info().Msgf("the store that was there is now in %s", to)
 	}
 	return err
+}
+
+// note makes the run say in its store what it is made of, once the tables are chosen.
+func (r Replay) note(ctx context.Context, j *journal) error {
+	o, err := newOrigin(r, j)
+	if err != nil {
+		return err
+	}
+	choose := j.places
+	j.places = func(first time.Time) (signal.Places, error) {
+		p, err := choose(first)
+		if err == nil {
+			err = o.save(ctx, j.rec.store, p.References(bgp.MicrosOf(first)))
+		}
+		return p, err
+	}
+	return nil
 }
 
 // digests fills in the SHA-256 of each file: evidence names its files by it.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"reflect"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -104,12 +103,7 @@ func Parse(text []byte) (Config, error) {
 	if err := sources(c.Sources); err != nil {
 		return c, err
 	}
-	for section, v := range map[string]any{"detect": c.Detect, "peers": c.Peers} {
-		if err := bounds(section, v); err != nil {
-			return c, err
-		}
-	}
-	return c, nil
+	return c, Check(c.Detect, c.Peers)
 }
 
 // maxSources bounds how many sources a configuration may name.
@@ -166,28 +160,4 @@ func explain(err error) string {
 		return fmt.Sprintf("unknown key %s; the keys are in docs/configuration.md", key)
 	}
 	return err.Error()
-}
-
-// bounds checks every number of a section: shares lie in 0 to 1, counts and durations are not negative. A factor is at least 1.
-func bounds(section string, config any) error {
-	v := reflect.ValueOf(config)
-	for i := range v.NumField() {
-		key := section + "." + v.Type().Field(i).Tag.Get("json")
-		switch f := v.Field(i); f.Kind() {
-		case reflect.Float64:
-			x := f.Float()
-			if strings.HasSuffix(key, "_factor") {
-				if !(x >= 1 && x <= 100) {
-					return fmt.Errorf("%s: %v; want a factor of 1 to 100", key, x)
-				}
-			} else if !(x >= 0 && x <= 1) {
-				return fmt.Errorf("%s: %v; want a share of 0 to 1", key, x)
-			}
-		case reflect.Int, reflect.Int64:
-			if x := f.Int(); x < 0 || x > 1e8 {
-				return fmt.Errorf("%s: %d; want 0 to 100,000,000", key, x)
-			}
-		}
-	}
-	return nil
 }

@@ -1,11 +1,15 @@
 package conf
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/signal"
 )
 
 func TestDefaults(t *testing.T) {
@@ -47,6 +51,35 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
+// TestEveryNumberHasBounds: a whole number without an entry could only be 0, an entry without a number is left over, and each edge holds.
+func TestEveryNumberHasBounds(t *testing.T) {
+	known := map[string]bool{}
+	for section, config := range map[string]any{"detect": detect.Config{}, "peers": signal.Config{}} {
+		for f := range reflect.TypeOf(config).Fields() {
+			name := f.Tag.Get("json")
+			key := section + "." + name
+			known[key] = true
+			if f.Type.Kind() == reflect.Float64 {
+				continue
+			}
+			if most[key] <= 0 {
+				t.Errorf("%s has no bound", key)
+			}
+			for x, valid := range map[int64]bool{0: true, most[key]: true, most[key] + 1: false, -1: false} {
+				_, err := Parse(fmt.Appendf(nil, "%s:\n  %s: %d\n", section, name, x))
+				if (err == nil) != valid || err != nil && !strings.Contains(err.Error(), key+": ") {
+					t.Errorf("%s: %d gives %v", key, x, err)
+				}
+			}
+		}
+	}
+	for key := range most {
+		if !known[key] {
+			t.Errorf("%s is no number of the configuration", key)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("detect:\n  country_share: 0.05\n")
 	f.Add("detect: [1, 2\n")
@@ -55,8 +88,8 @@ func FuzzParse(f *testing.F) {
 		if len(text) > 4096 { // the YAML reader is slower than linear
 			return
 		}
-		if c, err := Parse([]byte(text)); err == nil && c.Detect.CountryShare > 1 {
-			t.Errorf("a share of %v was taken", c.Detect.CountryShare)
+		if c, err := Parse([]byte(text)); err == nil && (c.Detect.CountryShare > 1 || c.Detect.BaselineMinutes > 240) {
+			t.Errorf("a share of %v and a baseline of %d minutes were taken", c.Detect.CountryShare, c.Detect.BaselineMinutes)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +135,22 @@ func TestOtherPlaces(t *testing.T) {
 			lib.samples = append(lib.samples, detect.Sample{Entity: e.Key(), Signal: sigV4, At: detect.At(at), Expected: 500, Prefixes: 100, Voting: 39})
 		}
 	}
+	lib.samples = append(lib.samples, detect.Sample{Entity: "region:PK-PB", Signal: sigV4, At: utc("21 06:00:00"), Expected: 50, Unobservable: 50, Prefixes: 40, LostPrefixes: 10, Voting: 39},
+		detect.Sample{Entity: "region:PK-KP", Signal: sigV4, At: utc("21 06:00:00"), NoData: true}, detect.Sample{Entity: "region:IR-07", Signal: sigV4, At: utc("21 06:00:00"), Prefixes: 1, Expected: 1})
 	h := testServer(t, lib, nil).Handler()
+	country := get(t, h, "/country/PK").Body.String()
+	said := regexp.MustCompile(`\s+`).ReplaceAllString(plain(country), " ")
+	for _, want := range []string{"Regions of Pakistan", "PK-PB30 of 40 75 % unstable–", "SindhPK-SD100 of 100 100 %21 Feb 2008, 03:20 UTC", "PK-KP no data–"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the country lacks %q:\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "IR-07") || strings.Contains(said, "not available") || strings.Index(said, "PK-PB") > strings.Index(said, "PK-SD") || !strings.Contains(country, `href="/i/`+lib.list[1].ID+`"`) {
+		t.Errorf("another country's region, a wrong order, or no link:\n%s", said)
+	}
+	if other := plain(get(t, h, "/country/IN").Body.String()); !strings.Contains(other, "Regions inside the country are not available") {
+		t.Error("without regions the page does not say that they are not available")
+	}
 	for i, name := range []string{"Sindh", "The coast"} {
 		in := lib.list[i+1]
 		answer := get(t, h, "/i/"+in.ID)
@@ -142,7 +158,7 @@ func TestOtherPlaces(t *testing.T) {
 		if body := plain(raw); answer.Code != http.StatusOK || !strings.Contains(body, "of "+name+" left the global routing table") || !strings.Contains(body, "part of: "+whole.ID) {
 			t.Errorf("%s: %d\n%s", in.ID, answer.Code, body)
 		}
-		if strings.Contains(raw, `href="/country/PK"`) != (i == 0) {
+		if strings.Contains(raw, `<a class="btn" href="/country/PK">Pakistan</a>`) != (i == 0) {
 			t.Errorf("%s: leads to the country: %v", in.ID, i != 0)
 		}
 		if strings.Contains(raw, "data-src") || !strings.Contains(raw, `id="ts"`) {
