@@ -24,7 +24,7 @@ type faultTally struct {
 }
 
 // faults injects the faults of a monitor into a quiet world, alone and over a real loss of 3 % of a country. A seed draws the world, the
-// loss and the fault's details; the kinds take turns.
+// loss and the fault's details; the kinds take turns. Then it does so in recorded data.
 func (e Eval) faults(ctx context.Context) (*evalResult, error) {
 	n, first := e.seeds("faults"), e.firstSeed()
 	r := &evalResult{About: fmt.Sprintf("%d draws, seeds %d to %d: a fault of the monitor in a quiet world of 36 peers at three collectors, once alone, where every outage of a country or network is false, "+
@@ -35,7 +35,6 @@ func (e Eval) faults(ctx context.Context) (*evalResult, error) {
 		tally[f] = &faultTally{}
 	}
 	bar := e.progress("faults", int64(n))
-	defer bar.done()
 	for seed := first; seed < first+uint64(n); seed++ {
 		d, err := drawFault(seed)
 		if err != nil {
@@ -49,6 +48,10 @@ func (e Eval) faults(ctx context.Context) (*evalResult, error) {
 		bar.at(int64(seed - first + 1))
 	}
 	r.Tables, r.Goals = faultTables(tally), faultGoals(sumFaults(tally))
+	bar.done()
+	if err := e.overReal(ctx, r, e.realFaults); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 

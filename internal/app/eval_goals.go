@@ -86,3 +86,18 @@ func sumFaults(tally map[inject.Fault]*faultTally) *faultTally {
 	}
 	return sum
 }
+
+// realOutageGoals are those of the outages over real background, from the lines by family and speed.
+func realOutageGoals(bySpeed []realTally) []evalGoal {
+	var sudden, six eval.Ratio
+	for i, into := range []*eval.Ratio{&sudden, &sudden, nil, &six, &six, &six} {
+		if into != nil {
+			into.N, into.Of = into.N+bySpeed[i].suspected.N, into.Of+bySpeed[i].suspected.Of
+		}
+	}
+	return []evalGoal{
+		ratioGoal("outages of 4 % and more over real background, within 10 minutes: found", sudden, 0.97),
+		ratioGoal("slow drains over an hour, over real background: found", bySpeed[2].suspected, 0.97),
+		ratioGoal("IPv6 only, over real background: found", six, 0.97),
+	}
+}

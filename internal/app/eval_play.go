@@ -24,6 +24,7 @@ type contest struct {
 	end    bgp.Micros // tick on to here after the last record; 0: one second
 	rules  []rival.Rule
 	sink   detect.Sink // may be nil
+	sample func(detect.Sample)
 	watch  func(done int64)
 }
 
@@ -47,6 +48,7 @@ func (c *contest) play(ctx context.Context) (*contested, error) {
 		Config: signal.DefaultConfig(), Engine: detect.DefaultConfig(), Data: c.data, Software: Software(),
 		Places: c.places, Sources: sourceOf, Sink: c.sink,
 	})
+	m.OnSample = c.sample
 	f := &follower{m: m}
 	feed := ruleFeed{rules: c.rules}
 	out := &contested{}

@@ -31,7 +31,7 @@ type outageTally struct {
 }
 
 // synthetic puts outages of a drawn place into a quiet world, one a seed: sizes, speeds and families take turns. It then plays two
-// long stories.
+// long stories, and outages in recorded data.
 func (e Eval) synthetic(ctx context.Context) (*evalResult, error) {
 	n, first := e.seeds("synthetic"), e.firstSeed()
 	r := &evalResult{About: fmt.Sprintf("%d draws, seeds %d to %d: one outage of a chosen size, speed and family in a quiet world of 36 peers at three collectors; which prefixes of which networks is drawn. "+
@@ -74,6 +74,11 @@ func (e Eval) synthetic(ctx context.Context) (*evalResult, error) {
 		return nil, err
 	}
 	r.Tables = []eval.Table{sizes, others, long}
+	r.Goals = append(r.Goals, ratioGoal("slow drains over an hour of 4 % and more, quiet world: found", bySpeed[2].suspected, 0.97),
+		ratioGoal("IPv6 only, quiet world: found", byFamily[1].suspected, 0.97))
+	if err := e.overReal(ctx, r, e.realOutages); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 
@@ -214,6 +219,7 @@ func (e Eval) stories(ctx context.Context, r *evalResult) (eval.Table, error) {
 		}
 	}
 	t.Add("nightly curfews for eight weeks: nights with an incident of their own", nights, eval.Text("each, and the 57th"))
+	r.Goals = append(r.Goals, ratioGoal("nightly curfews for eight weeks: nights found, the 57th too", nights, 1))
 	if !last || other > 0 || nights.N < nights.Of {
 		r.Differs = append(r.Differs, fmt.Sprintf("curfews: %s nights found, the last one: %v, other incidents of the country: %d", nights, last, other))
 	}
@@ -240,6 +246,7 @@ func (e Eval) stories(ctx context.Context, r *evalResult) (eval.Table, error) {
 	}
 	t.Add("shutdown of ninety days: incidents of the country", eval.Count(len(of)), eval.Text("one"))
 	t.Add("… days that the first of them lasted", days, eval.Text("90"))
+	r.Goals = append(r.Goals, evalGoal{"shutdown of ninety days: one incident, one id", "1 of 90 days", fmt.Sprintf("%d, the first of %d days", len(of), days.N), len(of) == 1 && days.N == storyDays})
 	if len(of) != 1 || days.N != storyDays {
 		for _, inc := range of {
 			r.Differs = append(r.Differs, "ninety days: "+Line(inc)+", "+lastChange(inc))

@@ -67,15 +67,20 @@ func Read(collector string, in io.Reader) (Lane, error) {
 		case len(l.Records) == maxLane:
 			return l, fmt.Errorf("more than %d records of %s: take a shorter stretch", maxLane, collector)
 		}
-		raw := bytes.Clone(rec.Raw)
-		kept := *rec
-		kept.Body, kept.Raw = raw[len(raw)-len(rec.Body):], raw
-		x := Record{At: rec.Time, Raw: raw, read: kept}
+		var peer bgp.Peer
 		if d.Decode(rec, &c) == nil && (c.Kind == mrt.Message || c.Kind == mrt.StateChange) {
-			x.Peer = bgp.Peer{Collector: collector, AS: c.PeerAS, Addr: c.PeerAddr}
+			peer = bgp.Peer{Collector: collector, AS: c.PeerAS, Addr: c.PeerAddr}
 		}
-		l.Records = append(l.Records, x)
+		l.Keep(rec, peer)
 	}
+}
+
+// Keep appends a copy of a record; peer is whose message or state it is, zero for tables and for what cannot be decoded.
+func (l *Lane) Keep(rec *mrt.Record, peer bgp.Peer) {
+	raw := bytes.Clone(rec.Raw)
+	kept := *rec
+	kept.Body, kept.Raw = raw[len(raw)-len(rec.Body):], raw
+	l.Records = append(l.Records, Record{At: rec.Time, Peer: peer, Raw: raw, read: kept})
 }
 
 // Reader gives the lane's octets.
@@ -124,14 +129,17 @@ func Inject(lanes []Lane, f Fault, s Span, seed uint64) ([]Lane, string, error) 
 	}
 	what := do()
 	for i := range x.lanes {
-		slices.SortStableFunc(x.lanes[i].Records, func(a, b Record) int {
-			return int(min(max(a.At-b.At, -1), 1))
-		})
+		sortRecords(x.lanes[i].Records)
 	}
 	if f == Duplicates { // clocks step back: after sorting
 		x.skew()
 	}
 	return x.lanes, what, x.err
+}
+
+// sortRecords orders by time; what is of one instant keeps its order.
+func sortRecords(l []Record) {
+	slices.SortStableFunc(l, func(a, b Record) int { return int(min(max(a.At-b.At, -1), 1)) })
 }
 
 // injection is one draw.

@@ -76,8 +76,9 @@ func carried(l *Lane, p bgp.Peer, at bgp.Micros) []route {
 	return out
 }
 
-// The attributes that hold routes of other families (RFC 4760), and the flag of a length of two octets (RFC 4271 section 4.3).
+// NEXT_HOP, the attributes that hold routes of other families (RFC 4760), and the flag of a length of two octets (RFC 4271 section 4.3).
 const (
+	attrNextHop   = 3
 	attrMPReach   = 14
 	attrMPUnreach = 15
 	flagExtended  = 0x10
@@ -172,9 +173,10 @@ func message(r *route, nlri []byte, up bool) []byte {
 	v6 := r.prefix.IsV6()
 	switch {
 	case !v6 && up:
+		attrs := withNextHop(r.attrs)
 		m = be.AppendUint16(m, 0)
-		m = be.AppendUint16(m, uint16(len(r.attrs)))
-		m = append(m, r.attrs...)
+		m = be.AppendUint16(m, uint16(len(attrs)))
+		m = append(m, attrs...)
 		m = append(m, nlri...)
 	case !v6:
 		m = be.AppendUint16(m, uint16(len(nlri)))
@@ -195,6 +197,22 @@ func message(r *route, nlri []byte, up bool) []byte {
 	}
 	be.PutUint16(m[16:], uint16(len(m)))
 	return m
+}
+
+// withNextHop is attributes with a NEXT_HOP, which an UPDATE must have (RFC 4271 section 5.1.3) and a table need not: one of the block for
+// documentation (RFC 5737) where there is none.
+func withNextHop(attrs []byte) []byte {
+	for a := attrs; len(a) >= 4; {
+		if a[1] == attrNextHop {
+			return attrs
+		}
+		n := 3 + int(a[2])
+		if a[0]&flagExtended != 0 {
+			n = 4 + int(binary.BigEndian.Uint16(a[2:]))
+		}
+		a = a[min(n, len(a)):]
+	}
+	return append(slices.Clone(attrs), 0x40, attrNextHop, 4, 192, 0, 2, 1)
 }
 
 // appendNLRI appends a prefix as RFC 4271 section 4.3 has it.
