@@ -55,8 +55,8 @@ const window = 7 * 24 * 3600
 // Reader walks the records of one stream. It holds at most one record and the header after it in memory. Not safe for concurrent use.
 type Reader struct {
 	src  io.Reader
-	buf  []byte
-	rest []byte // what of buf was read and not yet given out
+	buf  []byte // nil when the bytes are read where they are
+	rest []byte // what was read and not yet given out
 	off  int64  // of rest in the stream
 	err  error  // what src ended with
 	size int    // of the record that rest starts with, when its header is one to believe whatever its time; 0: not looked at

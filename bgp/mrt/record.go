@@ -92,6 +92,7 @@ func (r *Record) set(h header, raw []byte, offset int64) {
 	r.assign(h, raw, body, us, offset)
 }
 
+// assign sets all fields. It is short enough for the compiler to put it into Reader.Next.
 func (r *Record) assign(h header, raw, body []byte, us bgp.Micros, offset int64) {
 	r.Time, r.Type, r.Subtype = bgp.Seconds(int64(h.seconds))+us, h.typ(), h.sub()
 	r.Raw, r.Body, r.Offset = raw, body, offset
