@@ -40,7 +40,10 @@ func (w *watch) restsUntil(e *Engine, now int64, revision int) int64 {
 		until = min(until, inc.backSince+inc.backPaused+int64(e.cfg.CloseAfter)*1e6)
 	}
 	if inc.doc.State == Suspected && inc.aboveSince != 0 {
-		until = min(until, inc.aboveSince+int64(e.cfg.ConfirmAfter)*1e6)
+		// Once that has passed and the state is the same, it is held back for want of voters: a reading has to tell of more.
+		if due := inc.aboveSince + int64(e.cfg.ConfirmAfter)*1e6; due > now {
+			until = min(until, due)
+		}
 	}
 	return until
 }
