@@ -19,6 +19,7 @@ import (
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/freeze"
+	"github.com/corewatch/corewatch/store/sqlite"
 )
 
 // scenarioFile writes a scenario to a file.
@@ -289,6 +290,14 @@ func TestOtherRunRefused(t *testing.T) {
 	}
 	if _, err := other.try(t); err == nil || !strings.Contains(err.Error(), "another run's store") {
 		t.Errorf("the store of another run without a checkpoint: %v", err)
+	}
+	s, err := sqlite.OpenReadOnly(t.Context(), base.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if data, err := s.Meta(t.Context(), "data"); err != nil || data != string(detect.Synthetic) {
+		t.Errorf("a run that was refused left %q behind, %v", data, err)
 	}
 	if _, err := (Replay{Files: base.Files, Fresh: true}).try(t); err == nil || !strings.Contains(err.Error(), "--fresh goes with --store") {
 		t.Errorf("--fresh without --store: %v", err)

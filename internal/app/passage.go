@@ -53,9 +53,11 @@ func (j *journal) begin(files []collect.File, opt collect.Options) (p *passage, 
 		}
 		var where signal.Places
 		if where, err = j.places(timeOf(p.first)); err == nil {
-			p.monitor(where)
-			p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths}
 			err = j.keep.start(p, where)
+		}
+		if err == nil {
+			err = p.monitor(where)
+			p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths}
 		}
 	}
 	if err != nil {
@@ -73,14 +75,14 @@ func timeOf(at bgp.Micros) (t time.Time) {
 	return t
 }
 
-// monitor makes the monitor, afresh.
-func (p *passage) monitor(where signal.Places) {
+// monitor makes the monitor, afresh, and has it recorded.
+func (p *passage) monitor(where signal.Places) error {
 	j := p.j
 	p.m = signal.New(signal.Options{
 		Config: j.peers, Engine: j.engine, Data: j.data, Software: Software(),
 		Places: where, Sources: sourceOf, Sink: j.rec.revision, KeepMessages: j.rec.on(), KeepPaths: j.paths,
 	})
-	j.rec.attach(p.m)
+	return j.rec.attach(p.m)
 }
 
 // resume brings everything to where a checkpoint left it.
@@ -97,7 +99,9 @@ func (p *passage) resume(files []collect.File, c *checkpoint) error {
 	if p.merger, err = collect.Resume(files, at.Merge); err != nil {
 		return err
 	}
-	p.monitor(where)
+	if err := p.monitor(where); err != nil {
+		return err
+	}
 	p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths, now: at.At, seq: at.Seq, count: at.Count}
 	s := state{p.m, j.rec.refs}
 	err = c.thaw(j.keep.codec, &s)
