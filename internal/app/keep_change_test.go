@@ -19,6 +19,7 @@ import (
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/freeze"
+	"github.com/corewatch/corewatch/store/sqlite"
 )
 
 // scenarioFile writes a scenario to a file.
@@ -114,6 +115,9 @@ func changes(inc *detect.Incident, change string) (out []detect.Revision) {
 // TestConfigurationChange: a run that goes on with other numbers gives each open incident one revision, and what comes after is by the new
 // ones. After a death of the process what was published with the old ones is first done again with them.
 func TestConfigurationChange(t *testing.T) {
+	if testing.Short() {
+		t.Skip("did not run: other numbers in the middle (short run)")
+	}
 	file := scenarioFile(t, outages())
 	conf := filepath.Join(t.TempDir(), "other.yaml")
 	if err := os.WriteFile(conf, []byte("detect:\n  confirm_after_s: 600\n  baseline_minutes: 20\npeers:\n  min_voters: 9\n"), 0o600); err != nil {
@@ -181,6 +185,9 @@ func (r Replay) try(t *testing.T) (log string, err error) {
 
 // TestOtherLayout: software that cannot read the state goes on from the same record with the usual levels, and ends what nobody follows.
 func TestOtherLayout(t *testing.T) {
+	if testing.Short() {
+		t.Skip("did not run: a state of other software (short run)")
+	}
 	r := &cutRun{Replay: Replay{Files: []string{scenarioFile(t, outages())}}}
 	r.Store = t.TempDir()
 	r.upTo(t, clock(3*time.Hour), false)
@@ -289,6 +296,14 @@ func TestOtherRunRefused(t *testing.T) {
 	}
 	if _, err := other.try(t); err == nil || !strings.Contains(err.Error(), "another run's store") {
 		t.Errorf("the store of another run without a checkpoint: %v", err)
+	}
+	s, err := sqlite.OpenReadOnly(t.Context(), base.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if data, err := s.Meta(t.Context(), "data"); err != nil || data != string(detect.Synthetic) {
+		t.Errorf("a run that was refused left %q behind, %v", data, err)
 	}
 	if _, err := (Replay{Files: base.Files, Fresh: true}).try(t); err == nil || !strings.Contains(err.Error(), "--fresh goes with --store") {
 		t.Errorf("--fresh without --store: %v", err)

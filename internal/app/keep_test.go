@@ -3,9 +3,11 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -160,13 +162,17 @@ func same(t *testing.T, what, got, want string) {
 	t.Fatalf("%s: %d lines, want %d", what, len(a), len(b))
 }
 
-// cutInputs are the first hours of the two archives, and the demonstration.
+// cutInputs are, but in a short run, the demonstration, keeping AS paths, and the first hours of the two archives, one of them with a table dump before it.
 func cutInputs(t *testing.T, hours int) (out []Replay) {
 	t.Helper()
-	out = append(out, Replay{Files: []string{filepath.Join("..", "..", "detect", "scenario", "demo", "pakistan-2008.txt")}})
+	if testing.Short() {
+		t.Log("did not run: restarts in the demonstration and in hours of rv2008 and rrc04 (short run)")
+		return []Replay{{Files: []string{scenarioFile(t, outages())}}}
+	}
+	out = append(out, Replay{Files: []string{filepath.Join("..", "..", "detect", "scenario", "demo", "pakistan-2008.txt")}, Snapshot: t.TempDir()})
 	dir := dataDir()
-	if dir == "" || testing.Short() {
-		t.Log("did not run: hours of rv2008 and rrc04 (no COREWATCH_DATA, or a short run)")
+	if dir == "" {
+		t.Log("did not run: restarts in hours of rv2008 and rrc04 (no COREWATCH_DATA)")
 		return out
 	}
 	for collector, folder := range map[string]string{"route-views2": "rv2008", "rrc04": "rrc04"} {
@@ -179,13 +185,34 @@ func cutInputs(t *testing.T, hours int) (out []Replay) {
 		for _, f := range list[:min(n, len(list))] {
 			r.Files = append(r.Files, collector+"="+filepath.Join(dir, "mrt", folder, f.Name()))
 		}
+		if folder == "rrc04" { // the first files give a table dump, the others begin with it
+			seed := Replay{Files: r.Files[:3], Snapshot: t.TempDir(), Out: io.Discard, Err: io.Discard, Log: zerolog.Nop()}
+			if err := seed.Run(t.Context()); err != nil && !errors.Is(err, ErrTorn) {
+				t.Fatal(err)
+			}
+			r.Files, r.Seeds = r.Files[3:], []string{collector + "=" + seed.Snapshot}
+		}
 		out = append(out, r)
 	}
 	return out
 }
 
-// TestRestartsChangeNothing cuts runs off at chosen moments, by an interrupt or by the death of the process, and goes on: what is printed
-// and what the store holds in the end are the same as without.
+// lastState is the last checkpoint of a store's folder: position, baselines and everything in memory.
+func lastState(t *testing.T, dir string) string {
+	t.Helper()
+	c, err := readCheckpoint(filepath.Join(dir, checkpointName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(c.position)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s\nbaselines %x\nstate of %d octets %x", text, sha256.Sum256(c.baselines), c.unpacked, sha256.Sum256(c.state))
+}
+
+// TestRestartsChangeNothing cuts runs off at chosen moments, by an interrupt or by the death of the process, and goes on: what is printed,
+// what the store holds in the end and every octet in memory are the same as without.
 func TestRestartsChangeNothing(t *testing.T) {
 	for _, r := range cutInputs(t, 1) {
 		whole := &cutRun{Replay: r}
@@ -221,6 +248,7 @@ func TestRestartsChangeNothing(t *testing.T) {
 		got := cut.upTo(t, 0, false)
 		same(t, "printed", got, want)
 		same(t, "stored", contents(t, cut.Store), stored)
+		same(t, "the state at the end", lastState(t, cut.Store), lastState(t, whole.Store))
 		if again := cut.upTo(t, 0, false); again != want || !strings.Contains(cut.log.String(), "complete up to") {
 			t.Errorf("a run that is complete: %s", &cut.log)
 		}

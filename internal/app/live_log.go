@@ -165,10 +165,13 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 	if err != nil {
 		return nil, err
 	}
-	m := r.rec.monitor(signal.Options{
+	m, err := r.rec.monitor(signal.Options{
 		Config: s.Peers, Engine: s.Detect, Data: detect.Live, Software: Software(),
 		Places: where, Sources: sourceOf, KeepPaths: r.paths,
 	})
+	if err != nil {
+		return nil, err
+	}
 	f := &follower{m: m, onTick: r.rec.tick, paths: r.paths}
 	if c == nil {
 		return f, nil

@@ -109,11 +109,7 @@ func watchedLive(t *testing.T, s *scenario.Scenario, stops []int, kill bool) (di
 	now := prog.item.Record.Time - prog.item.Record.Time%second
 	end := s.End + 2*second
 	open := func() *live {
-		rec, err := recordInto(t.Context(), store, detect.Live)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := &live{rec: rec, conf: c, logger: zerolog.Nop(), again: map[string]bool{}, clock: func() time.Time { return now.Time() }}
+		l := &live{rec: recordInto(t.Context(), store, detect.Live), conf: c, logger: zerolog.Nop(), again: map[string]bool{}, clock: func() time.Time { return now.Time() }}
 		l.places = func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) }
 		for _, f := range c.Sources {
 			l.sources = append(l.sources, &folderSource{conf: f})

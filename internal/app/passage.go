@@ -53,9 +53,11 @@ func (j *journal) begin(files []collect.File, opt collect.Options) (p *passage, 
 		}
 		var where signal.Places
 		if where, err = j.places(timeOf(p.first)); err == nil {
-			p.monitor(where)
-			p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths}
 			err = j.keep.start(p, where)
+		}
+		if err == nil {
+			err = p.monitor(where)
+			p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths}
 		}
 	}
 	if err != nil {
@@ -73,13 +75,14 @@ func timeOf(at bgp.Micros) (t time.Time) {
 	return t
 }
 
-// monitor makes the monitor, afresh.
-func (p *passage) monitor(where signal.Places) {
+// monitor makes the monitor, afresh, and has it recorded.
+func (p *passage) monitor(where signal.Places) (err error) {
 	j := p.j
-	p.m = j.rec.monitor(signal.Options{
+	p.m, err = j.rec.monitor(signal.Options{
 		Config: j.peers, Engine: j.engine, Data: j.data, Software: Software(),
 		Places: where, Sources: sourceOf, KeepPaths: j.paths,
 	})
+	return err
 }
 
 // resume brings everything to where a checkpoint left it.
@@ -96,7 +99,9 @@ func (p *passage) resume(files []collect.File, c *checkpoint) error {
 	if p.merger, err = collect.Resume(files, at.Merge); err != nil {
 		return err
 	}
-	p.monitor(where)
+	if err := p.monitor(where); err != nil {
+		return err
+	}
 	p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths, now: at.At, seq: at.Seq, count: at.Count}
 	s := state{monitor: p.m, refs: j.rec.refs}
 	err = c.thaw(j.keep.codec, &s)

@@ -29,7 +29,7 @@ const sampleBatch = 20_000
 
 // newRecorder opens the store in dir; "" records nothing.
 func newRecorder(ctx context.Context, dir string, data detect.Data) (*recorder, error) {
-	r := newRecorderOf(ctx, nil, data)
+	r := recordInto(ctx, nil, data)
 	if dir == "" {
 		return r, nil
 	}
@@ -38,37 +38,27 @@ func newRecorder(ctx context.Context, dir string, data detect.Data) (*recorder, 
 		return nil, err
 	}
 	r.store, r.own = s, true
-	return r, r.begin()
+	return r, nil
 }
 
-// recordInto records into a store that somebody else owns.
-func recordInto(ctx context.Context, s *sqlite.Store, data detect.Data) (*recorder, error) {
-	r := newRecorderOf(ctx, s, data)
-	return r, r.begin()
-}
-
-// newRecorderOf makes a recorder. An interrupt is for who follows the records to notice, between two of them: a write that it made fail
-// would be missing from the store, and the monitor would have gone on.
-func newRecorderOf(ctx context.Context, s *sqlite.Store, data detect.Data) *recorder {
+// recordInto records into a store that somebody else owns; nil records nothing. An interrupt is for who follows the records to notice,
+// between two of them: a write that it made fail would be missing from the store, and the monitor would have gone on.
+func recordInto(ctx context.Context, s *sqlite.Store, data detect.Data) *recorder {
 	return &recorder{ctx: context.WithoutCancel(ctx), data: data, store: s, refs: map[string]bool{}}
-}
-
-func (r *recorder) begin() error {
-	return r.store.SetMeta(r.ctx, "data", string(r.data))
 }
 
 func (r *recorder) on() bool { return r.store != nil }
 
-// monitor makes the monitor whose findings are recorded. One that records nothing is spared what only a record needs.
-func (r *recorder) monitor(o signal.Options) *signal.Monitor {
-	if o.KeepMessages = r.on(); r.on() {
-		o.Sink = r.revision
+// monitor makes a monitor and begins to record what it finds. One that records nothing is spared what only a record needs.
+func (r *recorder) monitor(o signal.Options) (*signal.Monitor, error) {
+	if o.KeepMessages = r.on(); !r.on() {
+		r.m = signal.New(o)
+		return r.m, nil
 	}
+	o.Sink = r.revision
 	r.m = signal.New(o)
-	if r.on() {
-		r.m.OnSample = r.sample
-	}
-	return r.m
+	r.m.OnSample = r.sample
+	return r.m, r.store.SetMeta(r.ctx, "data", string(r.data))
 }
 
 // revision is the engine's sink, where there is a store.

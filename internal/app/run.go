@@ -222,10 +222,7 @@ func (d *demonstration) play(ctx context.Context, archive string) error {
 	}
 	total := totalBytes(j.files)
 	d.set(func() { d.data, d.phase, d.source = j.data, "replaying", archiveName })
-	var err error
-	if j.rec, err = recordInto(ctx, d.store, j.data); err != nil {
-		return err
-	}
+	j.rec = recordInto(ctx, d.store, j.data)
 	j.watch = func(done int64, now bgp.Micros, count recordCounts) {
 		d.set(func() {
 			d.now, d.count.Parsed, d.count.Skipped, d.count.Malformed = now, count.Parsed, count.Skipped, count.Malformed

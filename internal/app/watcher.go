@@ -55,11 +55,7 @@ func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Log
 // run watches until ctx ends.
 func (w *watcher) run(ctx context.Context) (err error) {
 	w.set("replaying", 0)
-	rec, err := recordInto(ctx, w.store, detect.Live)
-	if err != nil {
-		return err
-	}
-	l := &live{rec: rec, conf: w.conf, logger: w.log, sources: w.sources, again: w.again}
+	l := &live{rec: recordInto(ctx, w.store, detect.Live), conf: w.conf, logger: w.log, sources: w.sources, again: w.again}
 	l.places = func(first time.Time) (signal.Places, error) {
 		p, notes, err := newPlaces(w.conf.Reference, first)
 		for _, n := range notes {
