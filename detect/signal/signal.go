@@ -28,16 +28,16 @@ type Sources func(collector string) detect.Source
 
 // Config holds the numbers of sections 2 and 3 of the method. Durations are seconds. Its digest is in every incident.
 type Config struct {
-	MinVoters       int     `json:"min_voters"`      // ASes needed for a prefix to be observable
-	SmallVoters     int     `json:"small_voters"`    // with fewer full feeds than MinVoters: so many are enough to suspect,
-	SmallShare      float64 `json:"small_share"`     // if they are this share of those expected
-	LostShare       float64 `json:"lost_share"`      // share of the voters that must have withdrawn a lost prefix
-	FullFeedShare   float64 `json:"full_feed_share"` // of the median of known prefixes, to be presumed to carry what it said nothing about
-	StaleAfter      int     `json:"stale_after_s"`   // silence after which a peer may be stale, or a collector silent
-	SpokeWithin     int     `json:"spoke_within_s"`  // what counts as having spoken lately; also the silence that pauses a collector
-	FreshFor        int     `json:"fresh_s"`         // how old a withdrawal may be, when a voter leaves whose leaving decides, to be news
-	CollectorGap    int     `json:"collector_gap_s"` // silence of a collector after which what it said before is unknown
-	MassWindow      int     `json:"mass_window_s"`
+	MinVoters       int     `json:"min_voters"`         // ASes needed for a prefix to be observable
+	SmallVoters     int     `json:"small_voters"`       // with fewer full feeds than MinVoters: so many are enough to suspect,
+	SmallShare      float64 `json:"small_share"`        // if they are this share of those expected
+	LostShare       float64 `json:"lost_share"`         // share of the voters that must have withdrawn a lost prefix
+	FullFeedShare   float64 `json:"full_feed_share"`    // of the median of known prefixes, to be presumed to carry what it said nothing about
+	StaleAfter      int     `json:"stale_after_s"`      // silence after which a peer may be stale, or a collector silent
+	SpokeWithin     int     `json:"spoke_within_s"`     // what counts as having spoken lately; also the silence that pauses a collector
+	FreshFor        int     `json:"fresh_s"`            // how old a withdrawal may be, when a voter leaves whose leaving decides, to be news
+	CollectorGap    int     `json:"collector_gap_s"`    // silence of a collector after which what it said before is unknown
+	MassWindow      int     `json:"mass_window_s"`      // over which its withdrawals are summed
 	MassShare       float64 `json:"mass_share"`         // of its table
 	MassMin         int     `json:"mass_min"`           // prefixes
 	MassAlways      int     `json:"mass_always"`        // prefixes
