@@ -110,8 +110,8 @@ func (t *track) since(cfg *Config) int64 {
 // rise is how far the level stands above where it was when the floor was crossed.
 func (t *track) rise(r *Reading) float64 { return max(0, r.Level()-t.baseLevel) }
 
-// Observe takes the new reading of one signal of an entity, at an event time (µs). It must be called after every second, or change of our own, that
-// moves a figure of the reading; calls with nothing lost and nothing remembered cost next to nothing.
+// Observe takes the new reading of one signal of an entity, at an event time (µs). It must be called after every second, and every
+// change of the monitor's own, that moves a figure of the reading; calls with nothing lost and nothing remembered cost next to nothing.
 func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	w := e.watches[id]
 	if w == nil {

@@ -151,11 +151,15 @@ func (c *collector) described() bool {
 // ageCollectors judges, once a second, which collectors have been followed for long enough to be believed (section 3, "Settling in").
 func (m *Monitor) ageCollectors(now bgp.Micros) {
 	settle := bgp.Micros(m.cfg.SettleFor) * bgp.Second
+	before := m.described
 	m.described, m.settled = false, len(m.colls) == 0 && now-m.started >= settle
 	for _, c := range m.colls {
 		described := c.described()
 		m.described = m.described || described
 		m.settled = m.settled || described || now-c.started >= settle
+	}
+	if m.described && !before {
+		m.describedAt = now
 	}
 	for _, c := range m.colls {
 		m.age(c)

@@ -18,6 +18,9 @@ type family struct {
 	aggs  []*agg // by EntityID; nil until the entity has a prefix
 
 	groups *groups // of the monitor
+
+	lostOnce, unlisted int // prefixes that were ever lost, and of these, whose first loss came before any announcement
+	late               int // prefixes first announced within listedFor of the dump that should have listed them
 }
 
 // judgement is what the voters say about a prefix.
@@ -91,6 +94,15 @@ func newFamily(m *Monitor, sig detect.SignalID) *family {
 
 func (f *family) handle(r visibility.RowID) detect.Row { return detect.Row(f.sig)<<32 | detect.Row(r) }
 
+// listedFor is how long after a table dump a prefix that it did not list is more likely one that it left out than a new one.
+const listedFor = 3600 * bgp.Second
+
+// incomplete reports that the family's table is known in part only: too many prefixes were lost before they were announced to us, or
+// first announced soon after a dump. Others like them are up, and in no count.
+func (f *family) incomplete(share float64) bool {
+	return float64(f.unlisted) > share*float64(f.lostOnce) || float64(f.late) > share*float64(len(f.rows))
+}
+
 // elem applies one elem to its cell.
 func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 	if p.tables&(1<<f.sig) == 0 {
@@ -101,6 +113,9 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 	if err != nil {
 		m.stats.Rejected++
 		return
+	}
+	if int(r) == len(f.rows) && e.Kind == bgp.Announce && m.described && m.cur.At-m.describedAt < listedFor {
+		f.late++
 	}
 	f.grow(int(r))
 	at := m.cur.At
@@ -247,6 +262,12 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	f.count(m, x, -1)
 	x.judged, x.loss8 = now, loss8
 	if now == lost {
+		if x.lostAt == 0 {
+			f.lostOnce++
+			if x.origin == 0 {
+				f.unlisted++
+			}
+		}
 		x.lostAt, x.marks = at, x.marks&^ours
 		if m.quiet {
 			x.marks |= ours

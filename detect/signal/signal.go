@@ -48,6 +48,7 @@ type Config struct {
 	RetireAfter     int     `json:"retire_after_s"`     // a prefix lost for so long leaves the table
 	LearnFor        int     `json:"learn_for_s"`        // feed without a RIB before which coverage says "learning"
 	SettleFor       int     `json:"settle_for_s"`       // of it, the time in which nothing opens
+	UnlistedShare   float64 `json:"unlisted_share"`     // of the prefixes lost, or known, those that came without a warning: above it the table is not known whole
 	FullVoters      int     `json:"full_voters"`        // ASes for full coverage
 	FullCollectors  int     `json:"full_collectors"`    // collectors for full coverage
 	FullProjects    int     `json:"full_projects"`      // projects for full coverage
@@ -61,7 +62,7 @@ func DefaultConfig() Config {
 		MinVoters: 10, SmallVoters: 3, SmallShare: 0.6, LostShare: 0.5, FullFeedShare: 0.5, StaleAfter: 60, SpokeWithin: 45, FreshFor: 180, CollectorGap: 240,
 		MassWindow: 60, MassShare: 0.02, MassMin: 500, MassAlways: 5000, MassAgree: 0.20, MassGiveUp: 3600,
 		ResyncShare: 0.8, ResyncMax: 600, RetireAfter: 86400, LearnFor: 12 * 3600, SettleFor: 1800,
-		FullVoters: 20, FullCollectors: 3, FullProjects: 2, TraceWindow: 660, SampleHeartbeat: 600,
+		UnlistedShare: 0.1, FullVoters: 20, FullCollectors: 3, FullProjects: 2, TraceWindow: 660, SampleHeartbeat: 600,
 	}
 }
 
@@ -97,12 +98,13 @@ type Monitor struct {
 	peaks   map[peakKey]*peakRows // look-ups only
 	paths   bool                  // keep the AS path of every announced cell
 
-	now       bgp.Micros // of the latest tick
-	started   bgp.Micros // of the first
-	described bool       // table dumps described a collector
-	settled   bool       // a collector has been described, or followed for SettleFor
-	paused    bool
-	quiet     bool // inside quietly
+	now         bgp.Micros // of the latest tick
+	started     bgp.Micros // of the first
+	described   bool       // table dumps described a collector
+	describedAt bgp.Micros // since when
+	settled     bool       // a collector has been described, or followed for SettleFor
+	paused      bool
+	quiet       bool // inside quietly
 
 	medianTable int // median of what a full-feed peer knows, over both families
 
@@ -234,7 +236,9 @@ func (m *Monitor) read(at bgp.Micros) {
 		t.fam.rows[t.row].marks &^= touched
 		t.fam.recount(m, t.row, at)
 	}
-	m.touched = m.touched[:0]
+	if m.touched = m.touched[:0]; cap(m.touched) > 1<<16 { // a table dump's
+		m.touched = nil
+	}
 	for _, d := range m.dirty {
 		a := d.fam.aggs[d.id]
 		a.dirty = false

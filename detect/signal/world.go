@@ -199,6 +199,9 @@ func (m *Monitor) coverage(f *family) detect.Coverage {
 	if m.learning() {
 		why = append(why, "learning")
 	}
+	if f.incomplete(m.cfg.UnlistedShare) {
+		why = append(why, "incomplete_table")
+	}
 	if m.paused {
 		why = append(why, "feed_paused")
 	}

@@ -180,7 +180,7 @@ func (d *faultDraw) over(t *faultTally, found []*detect.Incident, theirs, alerte
 		want := float64(d.loss.lost) / float64(d.loss.of)
 		got := float64(mine.Signals[0].LostShare)
 		if sized = got >= want-0.01 && got <= want+0.01; !sized {
-			differs = append(differs, fmt.Sprintf("size %.1f %%, not %.1f %%: %s", 100*got, 100*want, Line(mine)))
+			differs = append(differs, fmt.Sprintf("size %.1f %%, not %.1f %% (coverage %s %s): %s", 100*got, 100*want, mine.Coverage.Level, strings.Join(mine.Coverage.Because, ", "), Line(mine)))
 		}
 		count(&t.over.sized, sized)
 	} else {

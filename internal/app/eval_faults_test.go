@@ -44,7 +44,8 @@ func TestFaults(t *testing.T) {
 		for _, text := range differs {
 			switch {
 			// Counted below.
-			case strings.Contains(text, "missed: "), strings.Contains(text, "size "), strings.Contains(text, "not confirmed: "):
+			case strings.Contains(text, "missed: "), strings.Contains(text, "not confirmed: "):
+			case strings.Contains(text, "size ") && strings.Contains(text, "incomplete_table"):
 			default:
 				t.Error(text)
 			}

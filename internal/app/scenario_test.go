@@ -149,6 +149,7 @@ var rules = []rule{
 	peerRule("resync-share", func(c *signal.Config) { c.ResyncShare = 0 }),
 	peerRule("resync-max", func(c *signal.Config) { c.ResyncMax = 1 << 30 }),
 	peerRule("learn-for", func(c *signal.Config) { c.LearnFor = 0 }),
+	peerRule("unlisted-share", func(c *signal.Config) { c.UnlistedShare = 2 }),
 	peerRule("full-voters", func(c *signal.Config) { c.FullVoters = 1 << 30 }),
 	peerRule("full-collectors", func(c *signal.Config) { c.FullCollectors = 1 << 30 }),
 	peerRule("full-projects", func(c *signal.Config) { c.FullProjects = 1 << 30 }),
