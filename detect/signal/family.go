@@ -229,6 +229,7 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	f.count(m, x, -1)
 	x.judged, x.loss8 = now, loss8
 	if now == lost {
+		m.lostOnce = true
 		x.lostAt, x.ours = at, m.quiet
 		x.covered = f.isCovered(r, x.origin, m.cfg.LostShare)
 	} else {

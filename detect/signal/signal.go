@@ -76,7 +76,8 @@ type Monitor struct {
 	colls   []*collector
 	byColl  map[string]*collector // look-ups only
 	ases    []*asn
-	byAS    map[uint32]*asn // look-ups only
+	byAS    map[uint32]*asn     // look-ups only
+	metLast [1 << metBits]*peer // see near
 
 	countries map[string]detect.EntityID // look-ups only
 	networks  map[uint32]detect.EntityID // look-ups only
@@ -97,6 +98,7 @@ type Monitor struct {
 	settled   bool       // a collector has been described, or followed for SettleFor
 	paused    bool
 	quiet     bool // inside quietly
+	lostOnce  bool // some prefix was lost at some time
 
 	medianTable int // median of what a full-feed peer knows, over both families
 
@@ -105,6 +107,8 @@ type Monitor struct {
 	curPath []uint32 // its AS path, when paths are kept
 	traced  uint64   // its number in the trace plus one; 0 while it changed nothing
 	dirty   []dirtyAgg
+	dumpers []*peer             // of the table record being applied
+	dumpIDs []visibility.PeerID // their columns
 
 	OnSample func(detect.Sample) // called in a stable order; nil is fine
 	stats    Stats

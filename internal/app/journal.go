@@ -93,7 +93,7 @@ func (j journal) pass(ctx context.Context, files []collect.File, opt collect.Opt
 		Places: where, Sources: sourceOf, Sink: j.rec.revision, KeepMessages: j.rec.on(), KeepPaths: j.paths,
 	})
 	j.rec.attach(m)
-	f := &follower{m: m, onTick: j.rec.tick, paths: j.paths}
+	f := &follower{m: m, onTick: j.rec.tick, paths: j.paths, routes: routeReader{paths: j.paths}}
 	if j.each != nil {
 		f.onTick = func(now bgp.Micros) {
 			j.rec.tick(now)
