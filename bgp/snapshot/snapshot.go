@@ -20,7 +20,7 @@ import (
 	"github.com/corewatch/corewatch/bgp/wire"
 )
 
-// Table is what a snapshot reads: visibility.Table and visibility.Shards have it. All tables of one snapshot give a session the same PeerID.
+// Table is what a snapshot reads: visibility.Table has it. All tables of one snapshot give a session the same PeerID.
 type Table interface {
 	InOrder() iter.Seq[visibility.RowID]
 	Announced(visibility.RowID) iter.Seq[visibility.Route]

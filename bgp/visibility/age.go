@@ -17,7 +17,11 @@ type dueQueue struct {
 	tidyAt  int   // sweep stale entries out when there are more
 	at      int64 // the last minute processed
 	started bool
+	spare   []cellKey // empty
 }
+
+// maxSpare bounds what an empty bucket may hold on to.
+const maxSpare = 1 << 12
 
 type cellKey struct {
 	row  RowID
@@ -33,7 +37,7 @@ func (q *dueQueue) start(now bgp.Micros) {
 }
 
 func (q *dueQueue) bytes() int {
-	n := 24 * len(q.buckets)
+	n := 24*len(q.buckets) + 8*cap(q.spare)
 	for _, b := range q.buckets {
 		n += 8 * cap(b)
 	}
@@ -50,6 +54,9 @@ func (t *matrix) wake(rec *record, at bgp.Micros) {
 	}
 	rec.setMinute(m)
 	b := &q.buckets[m%horizon]
+	if *b == nil {
+		*b, q.spare = q.spare, nil
+	}
 	*b = append(*b, cellKey{rec.row, rec.peer})
 	q.n++
 }
@@ -104,25 +111,29 @@ func (t *matrix) Tick(now bgp.Micros, changed func(RowID)) {
 		var all []cellKey
 		for m := q.at + 1; m < q.at+horizon; m++ {
 			for _, e := range q.take(m) {
-				if rec := t.isDue(e, m); rec != nil {
-					rec.setMinute(0)
+				if i := t.isDue(e, m); i != 0 {
+					t.recs.at(i).setMinute(0)
 					all = append(all, e)
 				}
 			}
 		}
 		q.at = end
 		for _, e := range all {
-			t.age(e, now, changed)
+			if i := t.recs.find(e.row, e.peer); i != 0 {
+				t.age(i, e, now, changed)
+			}
 		}
 		return
 	}
 	for q.at < end {
 		q.at++
-		for _, e := range q.take(q.at) {
-			if t.isDue(e, q.at) != nil {
-				t.age(e, now, changed)
+		due := q.take(q.at)
+		for _, e := range due {
+			if i := t.isDue(e, q.at); i != 0 {
+				t.age(i, e, now, changed)
 			}
 		}
+		q.spend(due)
 	}
 }
 
@@ -132,6 +143,13 @@ func (q *dueQueue) take(m int64) []cellKey {
 	*b = nil
 	q.n -= len(entries)
 	return entries
+}
+
+// spend keeps the memory of a bucket that was taken for the next one that needs some.
+func (q *dueQueue) spend(entries []cellKey) {
+	if cap(entries) > cap(q.spare) && cap(entries) <= maxSpare {
+		q.spare = entries[:0]
+	}
 }
 
 // tidyQueue takes out the entries whose records are gone: those of retired rows and dropped sessions would stay until their minute.
@@ -146,7 +164,7 @@ func (t *matrix) tidyQueue() {
 			continue
 		}
 		q.n -= len(*b)
-		kept := slices.DeleteFunc(*b, func(e cellKey) bool { return t.isDue(e, m) == nil })
+		kept := slices.DeleteFunc(*b, func(e cellKey) bool { return t.isDue(e, m) == 0 })
 		q.n += len(kept)
 		if len(kept) == 0 {
 			kept = nil
@@ -158,24 +176,17 @@ func (t *matrix) tidyQueue() {
 	q.tidyAt = 2 * q.n // what is left are at most copies of what is due
 }
 
-// isDue is the record of an entry, unless it is gone or an earlier entry took over.
-func (t *matrix) isDue(e cellKey, m int64) *record {
+// isDue is the index of the record of an entry; 0 when it is gone or an earlier entry took over.
+func (t *matrix) isDue(e cellKey, m int64) uint32 {
 	i := t.recs.find(e.row, e.peer)
-	if i == 0 {
-		return nil
+	if i == 0 || t.recs.at(i).minute() != m {
+		return 0
 	}
-	if rec := t.recs.at(i); rec.minute() == m {
-		return rec
-	}
-	return nil
+	return i
 }
 
 // age does what time does to one cell.
-func (t *matrix) age(e cellKey, now bgp.Micros, changed func(RowID)) {
-	i := t.recs.find(e.row, e.peer)
-	if i == 0 {
-		return
-	}
+func (t *matrix) age(i uint32, e cellKey, now bgp.Micros, changed func(RowID)) {
 	rec := t.recs.at(i)
 	rec.setMinute(0)
 	t.settle(rec)

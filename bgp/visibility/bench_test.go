@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -168,113 +167,6 @@ func benchHour(b *testing.B, f feed, table []bgp.Prefix, peers int) {
 	}
 	first := all()
 	b.ReportMetric(float64(first-all())/1e6/flushes, "flush-later-cpu-ms")
-}
-
-// ops are the updates of one second as Apply takes them.
-func ops(dst []visibility.Op, l []update, at bgp.Micros) []visibility.Op {
-	for _, u := range l {
-		op := visibility.Op{At: at, Row: visibility.RowID(u.row), Peer: visibility.PeerID(u.peer), Origin: u.origin(), Kind: bgp.Announce}
-		if u.kind == gone {
-			op.Kind = bgp.Withdraw
-		}
-		dst = append(dst, op)
-	}
-	return dst
-}
-
-// BenchmarkShards gives the hour to a Table and to Shards with two workers, second by second and in turn, so that what else the
-// machine does slows both. In every other second the workers run at the same time, and it reports how many times faster Shards was by
-// the clock; that says something only where two processors are free. In the seconds between they run one after the other, and it
-// reports the processor time that two processors would have waited for: all of it but the shorter worker's.
-func BenchmarkShards(b *testing.B) {
-	const peers = 400
-	events, roles, prefixes := realHour(b)
-	table := benchPrefixes(benchRows)
-	for b.Loop() { // once: it takes longer than any -benchtime
-		f := newFeed(events, roles, prefixes, benchRows, peers)
-		b.Logf("feed: %d updates, seed %d, SHA-256 %s", f.n, feedSeed, f.digest)
-		t := benchTable(b, table, peers)
-		sh := benchShards(b, table, peers)
-		var spared time.Duration
-		atOnce := func(n int, part func(int)) {
-			var wg sync.WaitGroup
-			for i := 1; i < n; i++ {
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
-					part(i)
-				}()
-			}
-			part(0)
-			wg.Wait()
-		}
-		oneByOne := func(_ int, part func(int)) {
-			begin := cpu(b)
-			part(0)
-			middle := cpu(b)
-			part(1)
-			spared += min(middle-begin, cpu(b)-middle)
-		}
-		var batch []visibility.Op
-		var wall, used [2]time.Duration
-		var sums [2]int
-		at := feedStart
-		for second, l := range f.seconds {
-			at += bgp.Second
-			batch = ops(batch[:0], l, at)
-			clock := second%2 == 0
-			if clock {
-				sh.Parallel(2, atOnce)
-			} else {
-				sh.Parallel(2, oneByOne)
-			}
-			begin, beginCPU := time.Now(), cpu(b)
-			sums[0] += apply(t, l, at)
-			middle, middleCPU := time.Now(), cpu(b)
-			sh.Tick(at, nil)
-			sh.Apply(batch, func(_ int, _ visibility.Change, v visibility.Vote) { sums[1] += v.Withdrawn })
-			if clock {
-				wall[0] += middle.Sub(begin)
-				wall[1] += time.Since(middle)
-			} else {
-				used[0] += middleCPU - beginCPU
-				used[1] += cpu(b) - middleCPU
-			}
-		}
-		if sums[0] != sums[1] || sums[0] == 0 {
-			b.Fatalf("the votes add up to %d and %d", sums[0], sums[1])
-		}
-		b.ReportMetric(wall[0].Seconds()/wall[1].Seconds(), "times-faster-clock")
-		b.ReportMetric(used[0].Seconds()/(used[1]-spared).Seconds(), "times-faster-cpu")
-		b.ReportMetric(used[1].Seconds()/used[0].Seconds(), "times-the-cpu")
-	}
-	b.ReportMetric(0, "ns/op")
-}
-
-func benchShards(tb testing.TB, prefixes []bgp.Prefix, peers int) *visibility.Shards {
-	t := visibility.NewShards(visibility.Config{})
-	for i := range peers {
-		if _, err := t.Peer(benchPeer(i), feedStart-7*day); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	var batch []visibility.Op
-	for _, p := range prefixes {
-		r, err := t.Intern(p)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		origin := update{row: uint32(r)}.origin()
-		for i := range peers {
-			batch = append(batch, visibility.Op{At: feedStart, Row: r, Peer: visibility.PeerID(i), Origin: origin, Kind: bgp.RIB})
-		}
-		if len(batch) > 1<<14 {
-			t.Apply(batch, nil)
-			batch = batch[:0]
-		}
-	}
-	t.Apply(batch, nil)
-	return t
 }
 
 // BenchmarkPaths watches every row of a table of 100,000 prefixes x 400 sessions. As in the full table of RouteViews jinx of 2014 (493,784

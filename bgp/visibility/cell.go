@@ -95,7 +95,7 @@ func (t *matrix) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, rib b
 		q.expected |= pe.bit
 		c |= BecameExpected
 	default:
-		if rec, made := t.record(r, p); rec != nil {
+		if rec, made := t.record(i, m, r, p); rec != nil {
 			if wasKnown && !made {
 				if t.transition(rec, at) && t.mute(r, m, pe) {
 					c |= BecameMuted
@@ -163,8 +163,9 @@ func (t *matrix) applyWithdraw(r RowID, p PeerID, at bgp.Micros) (c Change) {
 		pe.count.DuplicateWithdrawals++
 		return Duplicate
 	}
+	i := t.recordOf(m, r, p)
 	if !known {
-		if !expected && t.recordOf(m, r, p) == 0 { // the first thing heard about this cell
+		if !expected && i == 0 { // the first thing heard about this cell
 			if t.doubts(p) {
 				return Ignored
 			}
@@ -178,7 +179,7 @@ func (t *matrix) applyWithdraw(r RowID, p PeerID, at bgp.Micros) (c Change) {
 		pe.count.Announced--
 	}
 	c |= BecameWithdrawn
-	if rec, made := t.record(r, p); rec != nil {
+	if rec, made := t.record(i, m, r, p); rec != nil {
 		if made && expected { // as if carried without pause since the session came up
 			up := uint32(min(pe.upTime(at), t.cfg.Window) / ms)
 			rec.observed, rec.carried = up, up

@@ -23,6 +23,7 @@ type directory struct {
 	rows  int
 	free  []RowID // released
 	index []uint32
+	met   [1 << metBits]metPrefix // by hash: those looked up last, and found
 
 	root     uint32
 	branches []*[chunkRows]node
@@ -32,6 +33,15 @@ type directory struct {
 
 	rowsRejected, familyRejected uint64
 }
+
+// metPrefix is a prefix with its row plus one. What one session says of a prefix the others say soon after: most look-ups end here,
+// with one line of memory read instead of three.
+type metPrefix struct {
+	prefix bgp.Prefix
+	ref    uint32
+}
+
+const metBits = 11
 
 // keys holds what is known of the prefixes of chunkRows rows. Rows never move when the table grows.
 type keys struct {
@@ -53,7 +63,7 @@ func (d *directory) bytes() int {
 	if d.v6 {
 		perRow += 12
 	}
-	return len(d.keys)*chunkRows*perRow + 4*len(d.index) + len(d.branches)*chunkRows*16 + 4*cap(d.free)
+	return len(d.met)*32 + len(d.keys)*chunkRows*perRow + 4*len(d.index) + len(d.branches)*chunkRows*16 + 4*cap(d.free)
 }
 
 func (d *directory) stats(s *Stats) {
@@ -103,6 +113,10 @@ func (d *directory) prefix(r RowID) bgp.Prefix {
 // Row finds the row of a prefix; false when it has none. A retired row is found, a released one is not.
 func (d *directory) Row(p bgp.Prefix) (RowID, bool) {
 	h := p.Hash()
+	met := &d.met[h>>(64-metBits)]
+	if met.prefix == p && met.ref != 0 {
+		return RowID(met.ref - 1), true
+	}
 	tag := uint32(h>>56) << 24
 	size := uint64(len(d.index) - 1)
 	for i := h & size; ; i = (i + 1) & size {
@@ -112,6 +126,7 @@ func (d *directory) Row(p bgp.Prefix) (RowID, bool) {
 		}
 		if e&^0xffffff == tag {
 			if r := RowID(e&0xffffff - 1); d.prefix(r) == p {
+				*met = metPrefix{p, uint32(r) + 1}
 				return r, true
 			}
 		}
@@ -188,7 +203,11 @@ func (d *directory) rehash() {
 // remove forgets a row that is not live; its id may be given out again.
 func (d *directory) remove(r RowID) {
 	size := uint64(len(d.index) - 1)
-	hole := d.prefix(r).Hash() & size
+	h := d.prefix(r).Hash()
+	if met := &d.met[h>>(64-metBits)]; met.ref == uint32(r)+1 {
+		*met = metPrefix{}
+	}
+	hole := h & size
 	for d.index[hole]&0xffffff != uint32(r)+1 {
 		hole = (hole + 1) & size
 	}

@@ -29,7 +29,6 @@ type matrix struct {
 	columns []PeerID // column -> peer
 	masks   []mask   // one per word
 	wide    []int32  // groups with more than 64 sessions
-	doubted []bool   // set by Shards: see doubts
 
 	recs   records
 	flaps  flaps

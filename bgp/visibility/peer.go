@@ -97,15 +97,8 @@ func (p *peer) heard(at bgp.Micros) {
 
 // doubts reports a session that withdraws what it has not got, so that a first-heard withdrawal from it proves nothing.
 func (t *matrix) doubts(p PeerID) bool {
-	if t.doubted != nil {
-		return t.doubted[p]
-	}
 	n := &t.peers[p].count
-	return t.cfg.doubts(n.Withdrawals, n.DuplicateWithdrawals)
-}
-
-func (c *Config) doubts(withdrawals, duplicates uint64) bool {
-	return withdrawals >= c.DuplicateMin && float64(duplicates) > c.DuplicateShare*float64(withdrawals)
+	return n.Withdrawals >= t.cfg.DuplicateMin && float64(n.DuplicateWithdrawals) > t.cfg.DuplicateShare*float64(n.Withdrawals)
 }
 
 // SetVoting says whether the session's cells vote: false while it is stale, mass-withdrawing, resynchronising.

@@ -53,6 +53,7 @@ type world struct {
 	units    map[RowID]uint32 // by OnUnits alone
 	log      []string
 	steps    int
+	dumped   int // rows filled by SeedNew
 }
 
 func newWorld(t *testing.T, seed uint64, cfg Config) *world {
@@ -85,6 +86,12 @@ func (w *world) addPeer(as uint32, since bgp.Micros) {
 			name.Addr = netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})
 		}
 	}
+	for i := byte(0); ; i++ {
+		if _, serves := w.tab.byPeer[name]; !serves {
+			break
+		}
+		name.Addr = netip.AddrFrom4([4]byte{198, 51, 100, i})
+	}
 	id, err := w.tab.Peer(name, since)
 	if err != nil || int(id) > n || int(id) < n && !w.ref.peers[id].dropped {
 		w.t.Fatalf("Peer = %d, %v; have %d", id, err, n)
@@ -95,7 +102,7 @@ func (w *world) addPeer(as uint32, since bgp.Micros) {
 	w.ref.peers[id] = &refPeer{as: as, voting: true, up: []refSpan{{from: since, open: true}}}
 }
 
-func (w *world) addRow() {
+func (w *world) addRow() RowID {
 	n := w.universe.Len() + w.rng.IntN(w.unit+5-w.universe.Len())
 	hi, lo := halves(w.universe)
 	// bits between the universe and a little below the unit; few distinct ones, so that prefixes nest
@@ -118,6 +125,7 @@ func (w *world) addRow() {
 	if w.ref.rows[id].prefix != p || w.tab.Prefix(id) != p {
 		w.t.Fatalf("row %d is %s and %s", id, w.tab.Prefix(id), p)
 	}
+	return id
 }
 
 func (w *world) fail(format string, args ...any) {
@@ -304,6 +312,8 @@ func (w *world) step(ases int, hot *[2]int) (structural bool) {
 		w.tab.Seed(r, p, origin, at)
 		w.ref.announce(r, p, origin, at, true)
 		return was
+	case op < 67:
+		w.seedNew(r, origin, at)
 	case op < 68:
 		w.do("%d flush %d", at, p)
 		w.tab.FlushPeer(p, at)
@@ -341,7 +351,9 @@ func (w *world) step(ases int, hot *[2]int) (structural bool) {
 		w.ref.retire(r)
 		return true
 	case op < 79 && w.tab.Stats().Rows < 50:
-		w.addRow()
+		if r := w.addRow(); rng.IntN(2) == 0 {
+			w.seedNew(r, origin, at)
+		}
 		return true
 	case op < 80 && w.tab.Stats().Peers < 3*ases:
 		as := 1 + uint32(rng.IntN(ases))
@@ -389,6 +401,39 @@ func (w *world) step(ases int, hot *[2]int) (structural bool) {
 	return false
 }
 
+// seedNew gives a row entries of several sessions, among them some that are gone and some twice. Only a row that nothing was said
+// about may take them.
+func (w *world) seedNew(r RowID, origin uint32, at bgp.Micros) {
+	row, peers := w.ref.rows[r], make([]PeerID, w.rng.IntN(6))
+	for i := range peers {
+		peers[i] = PeerID(w.rng.IntN(len(w.ref.peers) + 1))
+	}
+	w.do("%d seedNew %d %v %d", at, r, peers, origin)
+	heard, before := row.born != 0 || row.origin != 0, w.tab.Vote(r)
+	cells, ok := w.tab.SeedNew(r, peers, origin, at)
+	if !ok {
+		if cells != 0 || w.tab.Vote(r) != before || !heard && row.live && row.frozen == 0 && !w.tab.Watched(r) && !row.released {
+			w.fail("SeedNew(%d) = %d, false; vote %+v, before %+v", r, cells, w.tab.Vote(r), before)
+		}
+		return
+	}
+	if heard || !row.live || row.released {
+		w.fail("SeedNew(%d) = %d, and the row is not new", r, cells)
+	}
+	w.ref.at(at)
+	news := map[PeerID]bool{}
+	for _, p := range peers {
+		if int(p) < len(w.ref.peers) && !w.ref.peers[p].dropped {
+			w.ref.announce(r, p, origin, at, true)
+			news[p] = true
+		}
+	}
+	if cells != len(news) {
+		w.fail("SeedNew(%d, %v) = %d", r, peers, cells)
+	}
+	w.dumped += min(cells, 1)
+}
+
 // tick also checks that every row whose vote time changed was told.
 func (w *world) tick(at bgp.Micros) {
 	w.do("%d tick", at)
@@ -426,6 +471,7 @@ func TestAgainstReference(t *testing.T) {
 				for range 6 {
 					w.addRow()
 				}
+				w.seedNew(0, 64500, start)
 				hot := [2]int{}
 				for i := range 2000 {
 					structural := w.step(ases, &hot)
@@ -437,6 +483,9 @@ func TestAgainstReference(t *testing.T) {
 						w.checkCounters()
 						w.checkSnapshot()
 					}
+				}
+				if w.dumped == 0 {
+					t.Error("no row was filled by SeedNew")
 				}
 			}
 		})

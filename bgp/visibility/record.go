@@ -130,10 +130,9 @@ func (s *records) each(f func(uint32, *record)) {
 	}
 }
 
-// record finds or makes the record of a cell; nil when Config.MaxRecords forbids it.
-func (t *matrix) record(r RowID, p PeerID) (rec *record, made bool) {
-	m := t.meta(r)
-	if i := t.recordOf(m, r, p); i != 0 {
+// record is the record of a cell, which recordOf gave as i, or a new one if that is none; nil when Config.MaxRecords forbids it.
+func (t *matrix) record(i uint32, m *rowMeta, r RowID, p PeerID) (rec *record, made bool) {
+	if i != 0 {
 		rec = t.recs.at(i)
 		t.settle(rec)
 		return rec, false

@@ -77,17 +77,6 @@ func (t *Table) Announce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change
 	return c
 }
 
-// Seed applies an entry of a table dump: the session had the route, for how long is not known. A cell without a history of at
-// least Config.ExpectAfter is expected at once. From then on silence of this session no longer means that it carries a row
-// it never mentioned: see SetPresume.
-func (t *Table) Seed(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
-	c := t.applySeed(r, p, origin, at)
-	if c&Revived != 0 {
-		t.revive(r)
-	}
-	return c
-}
-
 // Withdraw applies a withdrawal. A session withdraws only what it had: when it is the first thing heard about the cell, the cell
 // counts as carried since the session came up, unless the session is known to withdraw what it has not got.
 func (t *Table) Withdraw(r RowID, p PeerID, at bgp.Micros) Change { return t.applyWithdraw(r, p, at) }

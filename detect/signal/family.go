@@ -146,6 +146,11 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 	} else if c&visibility.DominantOriginChanged == 0 {
 		return
 	}
+	f.touch(m, r)
+}
+
+// touch has a row judged at the end of the second.
+func (f *family) touch(m *Monitor, r visibility.RowID) {
 	if x := &f.rows[r]; x.marks&touched == 0 {
 		x.marks |= touched
 		m.touched = append(m.touched, touchedRow{f, r})

@@ -114,6 +114,8 @@ type Monitor struct {
 	traced  uint64   // its number in the trace plus one; 0 while it changed nothing
 	touched []touchedRow
 	dirty   []dirtyAgg
+	dumpers []*peer             // of the table record being applied
+	dumpIDs []visibility.PeerID // their columns
 
 	OnSample func(detect.Sample) // called in a stable order; nil is fine
 	stats    Stats

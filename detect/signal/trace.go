@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -23,6 +24,7 @@ type trace struct {
 	base    uint64 // number of entries[0]
 	oldest  uint64 // number of the first entry that is not forgotten
 	arena   []byte // the block being filled; earlier blocks live as long as a message in them
+	stays   bool   // the bytes of the current message need not be copied
 }
 
 type traceEntry struct {
@@ -41,15 +43,7 @@ const arenaBlock = 1 << 18
 func (m *Monitor) record(f *family, r visibility.RowID, p *peer, withdrew bool) {
 	t := &m.trace
 	if m.traced == 0 {
-		raw := m.cur.Raw
-		if len(t.arena)+len(raw) > cap(t.arena) {
-			t.arena = make([]byte, 0, max(arenaBlock, len(raw)))
-		}
-		n := len(t.arena)
-		t.arena = append(t.arena, raw...)
-		msg := m.cur
-		msg.Raw = t.arena[n:len(t.arena):len(t.arena)]
-		t.msgs = append(t.msgs, msg)
+		t.msgs = append(t.msgs, t.kept(m.cur))
 		m.traced = t.first + uint64(len(t.msgs))
 	}
 	h := f.handle(r)
@@ -65,6 +59,25 @@ func (m *Monitor) record(f *family, r visibility.RowID, p *peer, withdrew bool) 
 			m.cases[s].add(msg)
 		}
 	}
+}
+
+// kept is the message with a copy of its raw bytes. The routes of one table record come as many messages with the same bytes: they
+// share a copy.
+func (t *trace) kept(msg bgp.Message) bgp.Message {
+	if t.stays {
+		return msg
+	}
+	if k := len(t.msgs); k > 0 && t.msgs[k-1].Seq == msg.Seq && bytes.Equal(t.msgs[k-1].Raw, msg.Raw) {
+		msg.Raw = t.msgs[k-1].Raw
+		return msg
+	}
+	if len(t.arena)+len(msg.Raw) > cap(t.arena) {
+		t.arena = make([]byte, 0, max(arenaBlock, len(msg.Raw)))
+	}
+	n := len(t.arena)
+	t.arena = append(t.arena, msg.Raw...)
+	msg.Raw = t.arena[n:len(t.arena):len(t.arena)]
+	return msg
 }
 
 // prune forgets what is older than cut.

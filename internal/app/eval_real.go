@@ -134,7 +134,7 @@ func (g *realGround) read(ctx context.Context, files []collect.File, begin bgp.M
 		Config: signal.DefaultConfig(), Engine: detect.DefaultConfig(), Data: detect.Archive, Software: Software(),
 		Places: g.places, Sources: sourceOf, KeepPaths: true,
 	})
-	f := &follower{m: m, paths: true}
+	f := &follower{m: m, paths: true, routes: routeReader{paths: true}}
 	lane := map[string]int{}
 	var (
 		c mrt.Content

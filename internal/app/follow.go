@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -22,6 +23,7 @@ type follower struct {
 	elem    bgp.Elem
 	count   recordCounts
 	onTick  func(now bgp.Micros) // after each tick; may be nil
+	routes  routeReader          // of the table record being applied
 	paths   bool                 // tell the monitor the AS paths
 	words   []uint32             // of the path being told
 }
@@ -99,7 +101,9 @@ func (f *follower) apply(rec *mrt.Record, at bgp.Micros, dec *mrt.Decoder, in *b
 		}
 		f.parsed(in)
 	case mrt.RIBEntries:
-		f.rib(msg, in)
+		f.routes.reset()
+		err := f.routes.read(c)
+		f.table(msg, f.routes.list, false, err, in)
 	case mrt.PeerIndex:
 		f.parsed(in)
 	default:
@@ -151,23 +155,11 @@ func (f *follower) tellPath() {
 	}
 }
 
-// rib seeds the table from one table record; its entries come from many peers.
-func (f *follower) rib(msg bgp.Message, in *bgp.Input) {
-	var e mrt.RIBEntry
-	for f.content.RIB.Next(&e) {
-		msg.Peer.AS, msg.Peer.Addr = e.PeerAS, e.PeerAddr
-		f.update.ParseRIB(e.Attrs, f.content.Opts)
-		if err := f.m.Begin(msg); err != nil {
-			f.bad(in, err)
-			return
-		}
-		f.tellPath()
-		f.elem = f.update.RIBElem(e.Prefix, e.PathID)
-		f.m.Elem(&f.elem)
-		f.m.End()
-		in.Elems++
-	}
-	if err := f.content.RIB.Err(); err != nil {
+// table applies the routes of one table record. err is what is wrong with the record behind them. stays: see Monitor.Dump.
+func (f *follower) table(msg bgp.Message, routes []signal.Route, stays bool, err error, in *bgp.Input) {
+	n, stopped := f.m.Dump(msg, routes, stays)
+	in.Elems += uint64(n)
+	if err = cmp.Or(stopped, err); err != nil {
 		f.bad(in, err)
 		return
 	}

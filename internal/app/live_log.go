@@ -172,7 +172,7 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 	if err != nil {
 		return nil, err
 	}
-	f := &follower{m: m, onTick: r.rec.tick, paths: r.paths}
+	f := &follower{m: m, onTick: r.rec.tick, paths: r.paths, routes: routeReader{paths: r.paths}}
 	if c == nil {
 		return f, nil
 	}

@@ -57,7 +57,7 @@ func (j *journal) begin(files []collect.File, opt collect.Options) (p *passage, 
 		}
 		if err == nil {
 			err = p.monitor(where)
-			p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths}
+			p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths, routes: routeReader{paths: j.paths}}
 		}
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (p *passage) resume(files []collect.File, c *checkpoint) error {
 	if err := p.monitor(where); err != nil {
 		return err
 	}
-	p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths, now: at.At, seq: at.Seq, count: at.Count}
+	p.f = &follower{m: p.m, onTick: p.tick, paths: j.paths, routes: routeReader{paths: j.paths}, now: at.At, seq: at.Seq, count: at.Count}
 	s := state{monitor: p.m, refs: j.rec.refs}
 	err = c.thaw(j.keep.codec, &s)
 	switch {
@@ -149,7 +149,7 @@ func (p *passage) tick(now bgp.Micros) {
 // progress tells who watches how far it is.
 func (p *passage) progress(now bgp.Micros) {
 	if p.j.watch != nil {
-		p.j.watch(p.merger.Counts().BytesDone+p.seeds.result().Counts.BytesDone, now, p.f.count)
+		p.j.watch(p.merger.Counts().BytesDone+p.seeds.counts().BytesDone, now, p.f.count)
 	}
 }
 

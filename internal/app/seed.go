@@ -13,7 +13,6 @@ import (
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/collect"
-	"github.com/corewatch/corewatch/bgp/mrt"
 )
 
 // oldSeed is the age of a table dump beyond which the reader is told: what was withdrawn since then counts as carried.
@@ -40,6 +39,7 @@ func checkSeeds(seeds, files []collect.File) error {
 // run begins, whatever time the dumps bear: between a dump and the first record nothing is known to have changed.
 type seeder struct {
 	merger *collect.Merger
+	count  collect.Counts // of the merger, as far as its records were applied
 	log    zerolog.Logger
 	past   seeded // without a merger: what the run that this one goes on with read
 }
@@ -51,12 +51,20 @@ type seeded struct {
 	Broken []string       `json:"broken,omitempty"`
 }
 
-// result is what the table dumps gave so far.
+// counts is how far the table dumps are read; also while another goroutine reads ahead in them.
+func (s *seeder) counts() collect.Counts {
+	if s.merger == nil {
+		return s.past.Counts
+	}
+	return s.count
+}
+
+// result is what the table dumps gave, once they are read.
 func (s *seeder) result() seeded {
 	if s.merger == nil {
 		return s.past
 	}
-	out := seeded{Counts: s.merger.Counts()}
+	out := seeded{Counts: s.count}
 	for _, f := range s.merger.Files() {
 		out.Inputs = append(out.Inputs, f.Input)
 	}
@@ -72,27 +80,20 @@ func (s *seeder) seed(ctx context.Context, f *follower, at bgp.Micros, watch fun
 		return nil
 	}
 	f.tickTo(at)
-	for n := 0; ; n++ {
-		item, err := s.merger.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return err
-		}
-		switch item.Record.Type {
-		case mrt.TypeTableDump, mrt.TypeTableDumpV2:
-			f.apply(item.Record, at, item.Decoder, item.Input, item.Index)
-		default:
-			f.skipped(item.Input, "not of a table, in a seed")
-		}
-		if n%4096 == 0 {
-			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("interrupted while reading the seeds: %w", err)
-			}
-			if watch != nil {
-				watch(f.now)
-			}
-		}
+	inputs := make([]bgp.Input, len(s.merger.Files())) // the merger's own are in the reader's hands until the end
+	for i, file := range s.merger.Files() {
+		inputs[i].Collector = file.Input.Collector
+	}
+	d := newDumpReader(s.merger, f.paths)
+	err := s.apply(ctx, d, f, at, inputs, watch)
+	d.close()
+	s.count = s.merger.Counts()
+	for i, x := range inputs {
+		in := &s.merger.Files()[i].Input
+		in.Elems, in.Parsed, in.Skipped, in.Malformed = in.Elems+x.Elems, in.Parsed+x.Parsed, in.Skipped+x.Skipped, in.Malformed+x.Malformed
+	}
+	if err != nil {
+		return err
 	}
 	for _, file := range s.merger.Files() {
 		in := file.Input
@@ -108,6 +109,25 @@ func (s *seeder) seed(ctx context.Context, f *follower, at bgp.Micros, watch fun
 			Msgf("table seeded from a dump of %s, %s", in.Last.Time().Format(time.RFC3339), apart(age))
 	}
 	return nil
+}
+
+// apply applies the dumps batch by batch to their end.
+func (s *seeder) apply(ctx context.Context, d *dumpReader, f *follower, at bgp.Micros, inputs []bgp.Input, watch func(now bgp.Micros)) error {
+	for {
+		b, err := d.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if b.apply(f, at, inputs); b.err != nil {
+			return b.err
+		}
+		s.count = b.count
+		if watch != nil {
+			watch(f.now)
+		}
+	}
 }
 
 // files are the table dumps with what is known of each.
