@@ -32,6 +32,24 @@ func PrefixFrom6(hi, lo uint64, length uint8) Prefix {
 	return Prefix{hi: hi & mask64(int(length)), lo: lo & mask64(int(length)-64), meta: uint16(length) | metaV6 | metaValid}
 }
 
+// PrefixFromTail4 makes an IPv4 prefix of its octets as BGP and MRT carry them: as many as length 0..32 needs, in the low end of
+// tail, the last one lowest. Octets above them and bits below the length are cleared.
+func PrefixFromTail4(tail uint64, length uint8) Prefix {
+	return Prefix{hi: tail >> (-length & 7) << 32 << ((32 - length) & 63), meta: uint16(length) | metaValid}
+}
+
+// PrefixFromTail6 is PrefixFromTail4 for an IPv6 prefix of length 0..128. head are the first eight of its octets; only a prefix
+// longer than 64 has so many, and they are not looked at for another.
+func PrefixFromTail6(head, tail uint64, length uint8) Prefix {
+	p := Prefix{hi: tail >> (-length & 7), meta: uint16(length) | metaV6 | metaValid}
+	if length > 64 {
+		p.hi, p.lo = head, p.hi<<(128-length)
+	} else {
+		p.hi <<= 64 - length
+	}
+	return p
+}
+
 // mask64 has its top n bits set; n is clamped to 0..64.
 func mask64(n int) uint64 {
 	switch {

@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -102,6 +103,33 @@ func TestPrefixClearsHostBits(t *testing.T) {
 	}
 	if a, b := PrefixFrom4(0xC0000201, 24), PrefixFrom4(0xC00002fe, 24); a != b {
 		t.Errorf("host bits make %v and %v different", a, b)
+	}
+}
+
+// TestPrefixFromTail makes prefixes of their octets on the wire, with others before and host bits in the last.
+func TestPrefixFromTail(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	for range 50 {
+		var octets [24]byte // the prefix is at the end, as long as it is
+		for i := range octets {
+			octets[i] = byte(r.Uint32())
+		}
+		load := func(at int) uint64 { return binary.BigEndian.Uint64(octets[at:]) }
+		for length := range 129 {
+			n := (length + 7) / 8
+			var a [16]byte
+			copy(a[:], octets[24-n:])
+			hi, lo := binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(a[8:])
+			if got, want := PrefixFromTail6(load(min(24-n, 16)), load(16), uint8(length)), PrefixFrom6(hi, lo, uint8(length)); got != want {
+				t.Fatalf("%x: %v, want %v", octets[24-n:], got, want)
+			}
+			if length > 32 {
+				continue
+			}
+			if got, want := PrefixFromTail4(load(16), uint8(length)), PrefixFrom4(uint32(hi>>32), uint8(length)); got != want {
+				t.Fatalf("%x: %v, want %v", octets[24-n:], got, want)
+			}
+		}
 	}
 }
 

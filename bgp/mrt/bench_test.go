@@ -1,7 +1,6 @@
 package mrt_test
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"path/filepath"
@@ -16,7 +15,7 @@ import (
 
 // decodeAll is the loop of a consumer: every elem of raw, nothing kept. It returns what it counted.
 func decodeAll(tb testing.TB, raw []byte, d *mrt.Decoder, u *wire.Update, c *mrt.Content) (records, elems int, sum uint64) {
-	r := mrt.NewReader(bytes.NewReader(raw))
+	r := mrt.NewBytesReader(raw)
 	var e bgp.Elem
 	var en mrt.RIBEntry
 	for {

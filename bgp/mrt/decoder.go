@@ -85,11 +85,75 @@ type peer struct {
 
 // Decode reads one record into c. An error means that the record is malformed, and c is not to be used.
 func (d *Decoder) Decode(rec *Record, c *Content) error {
-	if rec.Type == TypeBGP4MP || rec.Type == TypeBGP4MPET {
-		return bgp4mp(rec.Subtype, rec.Body, c)
+	f := &forms[rec.Subtype%uint16(len(forms))]
+	if rec.Type != TypeBGP4MP && rec.Type != TypeBGP4MPET || f.kind == 0 || rec.Subtype >= uint16(len(forms)) {
+		return d.decodeOther(rec, c)
 	}
+	if f.kind != Message || c.Kind != Message { // else all that the last message set is set anew
+		c.reset()
+	}
+	// The two ends of the session: AS numbers, interface index, address family, addresses.
+	b := rec.Body
+	if f.opts.AS4 {
+		if len(b) < 12 {
+			return ErrShort
+		}
+		c.PeerAS, c.LocalAS = binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+		b = b[8:]
+	} else {
+		if len(b) < 8 {
+			return ErrShort
+		}
+		c.PeerAS, c.LocalAS = uint32(binary.BigEndian.Uint16(b)), uint32(binary.BigEndian.Uint16(b[2:]))
+		b = b[4:]
+	}
+	switch binary.BigEndian.Uint16(b[2:4]) {
+	case 1:
+		if len(b) < 4+8 {
+			return ErrShort
+		}
+		c.PeerAddr = netip.AddrFrom4([4]byte(b[4:]))
+		b = b[4+8:]
+	case 2:
+		if len(b) < 4+32 {
+			return ErrShort
+		}
+		c.PeerAddr = netip.AddrFrom16([16]byte(b[4:]))
+		b = b[4+32:]
+	default:
+		return ErrFamily
+	}
+	c.Opts = f.opts
+	if f.kind == StateChange {
+		return c.stateChange(b)
+	}
+	if len(b) < bgpHeaderLen {
+		return ErrShort
+	}
+	c.Kind, c.BGP, c.Local = Message, b, f.local
+	c.Opts.IBGP = c.PeerAS == c.LocalAS && c.PeerAS != 0
+	c.Opts.Truncated = int(binary.BigEndian.Uint16(b[16:])) > len(b)
+	return nil
+}
+
+const bgpHeaderLen = 19
+
+// stateChange reads what of a BGP4MP_STATE_CHANGE stands behind its session: RFC 6396 section 4.4.1.
+func (c *Content) stateChange(b []byte) error {
+	if len(b) < 4 {
+		return ErrShort
+	}
+	c.Kind = StateChange
+	c.OldState, c.NewState = bgp.State(binary.BigEndian.Uint16(b)), bgp.State(binary.BigEndian.Uint16(b[2:]))
+	return nil
+}
+
+// decodeOther is Decode for records other than those of BGP4MP with a subtype in use.
+func (d *Decoder) decodeOther(rec *Record, c *Content) error {
 	c.reset()
 	switch rec.Type {
+	case TypeBGP4MP, TypeBGP4MPET:
+		return skipped(c, SkipSubtype)
 	case TypeTableDumpV2:
 		return d.tableDumpV2(rec.Subtype, rec.Body, c)
 	case TypeTableDump:
@@ -117,80 +181,24 @@ func skipped(c *Content, reason string) error {
 
 // form is what a subtype of BGP4MP says about its record.
 type form struct {
-	kind                ContentKind // 0: not in use
-	as4, local, addPath bool
+	kind  ContentKind // 0: not in use
+	local bool
+	opts  wire.Options
 }
 
 // forms by subtype.
-var forms = [16]form{
-	subStateChange:    {kind: StateChange},
-	subMessage:        {kind: Message},
-	subMessageAS4:     {kind: Message, as4: true},
-	subStateChangeAS4: {kind: StateChange, as4: true},
-	subMessageLocal:   {kind: Message, local: true},
-	subAS4Local:       {kind: Message, local: true, as4: true},
-	subAddPath:        {kind: Message, addPath: true},
-	subAS4AddPath:     {kind: Message, addPath: true, as4: true},
-	subLocalAddPath:   {kind: Message, addPath: true, local: true},
-	subAS4LocalAdd:    {kind: Message, addPath: true, local: true, as4: true},
-}
-
-func bgp4mp(subtype uint16, b []byte, c *Content) error {
-	if subtype >= uint16(len(forms)) || forms[subtype].kind == 0 {
-		c.reset()
-		return skipped(c, SkipSubtype)
-	}
-	f := &forms[subtype]
-	if f.kind != Message || c.Kind != Message { // else all that the last message set is set anew
-		c.reset()
-	}
-	// The two ends of the session: AS numbers, interface index, address family, addresses.
-	if f.as4 {
-		if len(b) < 12 {
-			return ErrShort
-		}
-		c.PeerAS, c.LocalAS = binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
-		b = b[8:]
-	} else {
-		if len(b) < 8 {
-			return ErrShort
-		}
-		c.PeerAS, c.LocalAS = uint32(binary.BigEndian.Uint16(b)), uint32(binary.BigEndian.Uint16(b[2:]))
-		b = b[4:]
-	}
-	switch binary.BigEndian.Uint16(b[2:]) {
-	case 1:
-		if len(b) < 4+8 {
-			return ErrShort
-		}
-		c.PeerAddr = netip.AddrFrom4([4]byte(b[4:]))
-		b = b[4+8:]
-	case 2:
-		if len(b) < 4+32 {
-			return ErrShort
-		}
-		c.PeerAddr = netip.AddrFrom16([16]byte(b[4:]))
-		b = b[4+32:]
-	default:
-		return ErrFamily
-	}
-	c.Opts.AS4 = f.as4
-	if f.kind == StateChange {
-		if len(b) < 4 {
-			return ErrShort
-		}
-		c.Kind = StateChange
-		c.OldState, c.NewState = bgp.State(binary.BigEndian.Uint16(b)), bgp.State(binary.BigEndian.Uint16(b[2:]))
-		return nil
-	}
-	if len(b) < bgpHeaderLen {
-		return ErrShort
-	}
-	c.Kind, c.BGP, c.Local = Message, b, f.local
-	c.Opts.AddPath4, c.Opts.AddPath6 = f.addPath, f.addPath
-	c.Opts.IBGP = c.PeerAS == c.LocalAS && c.PeerAS != 0
-	c.Opts.Truncated = int(binary.BigEndian.Uint16(b[16:])) > len(b)
-	return nil
-}
-
-const bgpHeaderLen = 19
+var forms = func() (t [16]form) {
+	as4, addPath := wire.Options{AS4: true}, wire.Options{AddPath4: true, AddPath6: true}
+	both := wire.Options{AS4: true, AddPath4: true, AddPath6: true}
+	t[subStateChange] = form{kind: StateChange}
+	t[subMessage] = form{kind: Message}
+	t[subMessageAS4] = form{kind: Message, opts: as4}
+	t[subStateChangeAS4] = form{kind: StateChange, opts: as4}
+	t[subMessageLocal] = form{kind: Message, local: true}
+	t[subAS4Local] = form{kind: Message, local: true, opts: as4}
+	t[subAddPath] = form{kind: Message, opts: addPath}
+	t[subAS4AddPath] = form{kind: Message, opts: both}
+	t[subLocalAddPath] = form{kind: Message, local: true, opts: addPath}
+	t[subAS4LocalAdd] = form{kind: Message, local: true, opts: both}
+	return t
+}()

@@ -12,7 +12,8 @@ import (
 func decode(d *Decoder, typ, sub uint16, body string) (Content, error) {
 	var c Content
 	var rec Record
-	rec.set(header{seconds: t0, typ: typ, sub: sub}, record(t0, typ, sub, unhex(body)), 0)
+	raw := record(t0, typ, sub, unhex(body))
+	rec.set(parseHeader(raw), raw, 0)
 	err := d.Decode(&rec, &c)
 	return c, err
 }

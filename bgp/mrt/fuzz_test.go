@@ -39,7 +39,7 @@ func FuzzReader(f *testing.F) {
 		f.Add(s, uint16(7))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, portion uint16) {
-		a := NewReader(bytes.NewReader(in))
+		a := NewBytesReader(in)
 		b := NewReader(&portions{in, int(portion)%64 + 1})
 		at := int64(0)
 		for {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/corewatch/corewatch/bgp"
 )
 
 // TornKind says how a stretch of a stream fails to be records.
@@ -52,12 +54,12 @@ const window = 7 * 24 * 3600
 
 // Reader walks the records of one stream. It holds at most one record and the header after it in memory. Not safe for concurrent use.
 type Reader struct {
-	src io.Reader
-	buf []byte // bytes read and not yet given out are buf[pos:end]
-	pos int
-	end int
-	off int64 // of buf[pos] in the stream
-	err error // what src ended with
+	src  io.Reader
+	buf  []byte // nil when the bytes are read where they are
+	rest []byte // what was read and not yet given out
+	off  int64  // of rest in the stream
+	err  error  // what src ended with
+	size int    // of the record that rest starts with, when its header is one to believe whatever its time; 0: not looked at
 
 	last    uint32 // time of the last good record, seconds
 	hasLast bool
@@ -70,7 +72,13 @@ const firstBuffer = 64 << 10
 
 // NewReader reads records from the decompressed stream r.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{src: r, buf: make([]byte, firstBuffer)}
+	buf := make([]byte, firstBuffer)
+	return &Reader{src: r, buf: buf, rest: buf[:0]}
+}
+
+// NewBytesReader reads the records of raw in place: it must not change as long as the Reader or one of its records is used.
+func NewBytesReader(raw []byte) *Reader {
+	return &Reader{rest: raw, err: io.EOF}
 }
 
 // Next returns the next record; it is valid until the next call. A *TornError tells of bytes that are not a record, after
@@ -79,13 +87,17 @@ func NewReader(r io.Reader) *Reader {
 // A record is given out only after the header behind it has been seen to make sense. That is what finds the record that its collector
 // left half written, whose length field covers its successor's head.
 func (r *Reader) Next() (*Record, error) {
-	// Almost always the record and the header after it are there, and both of types in use.
-	if b := r.buf[r.pos:r.end]; len(b) >= headerLen {
-		h := parseHeader(b)
-		if n := headerLen + int(h.length); h.length <= maxRecord && known(h.typ, h.sub) && n+headerLen <= len(b) && r.plausible(parseHeader(b[n:])) {
-			r.rec.set(h, b[:n:n], r.off)
-			r.drop(n)
-			r.last, r.hasLast = h.seconds, true
+	// Almost always the header here was seen behind the last record, and the one behind this record is of a type in use, too.
+	if b, n := r.rest, r.size; n > headerLen && n+headerLen <= len(b) {
+		h, next := parseHeader(b), parseHeader(b[n:])
+		if next.length <= maxRecord && (next.kind == h.kind || known(next.typ(), next.sub())) {
+			body, us := b[headerLen:n:n], bgp.Micros(0)
+			if h.typ() == TypeBGP4MPET { // of the types in use the only extended one
+				body, us = takeMicros(body)
+			}
+			r.rec.assign(h, b[:n:n], body, us, r.off)
+			r.rest, r.size = b[n:], headerLen+int(next.length)
+			r.off, r.last = r.off+int64(n), h.seconds
 			return &r.rec, nil
 		}
 	}
@@ -101,7 +113,7 @@ func (r *Reader) slow() (*Record, error) {
 	if have < headerLen {
 		return nil, r.skip(TruncatedEnd)
 	}
-	h := parseHeader(r.buf[r.pos:])
+	h := parseHeader(r.rest)
 	if r.sound(h, 0) {
 		return r.take(h), nil
 	}
@@ -122,16 +134,21 @@ func (r *Reader) slow() (*Record, error) {
 	return r.take(h), nil
 }
 
-// take gives out the record whose header h stands at pos and which is complete.
+// take gives out the record whose header h rest starts with and which is complete.
 func (r *Reader) take(h header) *Record {
 	n := headerLen + int(h.length)
-	r.rec.set(h, r.buf[r.pos:r.pos+n:r.pos+n], r.off)
+	r.rec.set(h, r.rest[:n:n], r.off)
 	r.drop(n)
 	r.last, r.hasLast = h.seconds, true
+	if len(r.rest) >= headerLen {
+		if next := parseHeader(r.rest); next.length <= maxRecord && known(next.typ(), next.sub()) {
+			r.size = headerLen + int(next.length)
+		}
+	}
 	return &r.rec
 }
 
-// sound reports whether the record with header h, at bytes ahead of pos, is whole and followed by the end or by a plausible header.
+// sound reports whether the record with header h, at bytes ahead in rest, is whole and followed by the end or by a plausible header.
 func (r *Reader) sound(h header, at int) bool {
 	if !r.plausible(h) {
 		return false
@@ -144,12 +161,12 @@ func (r *Reader) sound(h header, at int) bool {
 	case have < n+headerLen:
 		return true // the end, or a tail too short to be a header: that is the tail's fault
 	}
-	return r.plausible(parseHeader(r.buf[r.pos+n:]))
+	return r.plausible(parseHeader(r.rest[n:]))
 }
 
 // plausible judges a header where one must stand. Its time is not looked at when its type is in use: files of different days may be joined.
 func (r *Reader) plausible(h header) bool {
-	return h.length <= maxRecord && (known(h.typ, h.sub) || h.typ != 0 && r.near(h))
+	return h.length <= maxRecord && (known(h.typ(), h.sub()) || h.typ() != 0 && r.near(h))
 }
 
 // near reports whether the time of h is within the window around the last good record.
@@ -160,16 +177,16 @@ func (r *Reader) near(h header) bool {
 
 // candidate judges a header found by searching, where almost everything is not one.
 func (r *Reader) candidate(h header) bool {
-	return known(h.typ, h.sub) && h.length >= least(h.typ) && h.length <= maxRecord && (!r.hasLast || r.near(h))
+	return known(h.typ(), h.sub()) && h.length >= least(h.typ()) && h.length <= maxRecord && (!r.hasLast || r.near(h))
 }
 
-// skip gives up bytes from pos to the next place where records go on, and says which. When there is no such place, they are all
+// skip gives up bytes from the start of rest to the next place where records go on, and says which. When there is no such place, they are all
 // the rest and kind says what they were.
 func (r *Reader) skip(kind TornKind) error {
 	start, given := r.off, int64(0)
 	for {
 		at := r.search(stride)
-		whole := r.end-r.pos > at
+		whole := len(r.rest) > at
 		given += int64(at)
 		r.drop(at)
 		switch {
@@ -184,7 +201,7 @@ func (r *Reader) skip(kind TornKind) error {
 // stride is how much skip looks through before it lets go of it, so that a long stretch of garbage needs no memory.
 const stride = 64 << 10
 
-// search looks for a place behind pos where records go on. It returns how far from pos that is: limit when there is none before
+// search looks for a place in rest, not at its start, where records go on. It returns how far in that is: limit when there is none before
 // that, and all that is left when the stream ends sooner.
 func (r *Reader) search(limit int) int {
 	for at := 1; at < limit; at++ {
@@ -193,7 +210,7 @@ func (r *Reader) search(limit int) int {
 		}
 		// A type in use, a sane length and a fitting time are eleven octets that chance does not get right. Before the first good
 		// record there is no time to fit, and the next header has to speak for this one.
-		if h := parseHeader(r.buf[r.pos+at:]); r.candidate(h) && (r.hasLast || r.sound(h, at)) {
+		if h := parseHeader(r.rest[at:]); r.candidate(h) && (r.hasLast || r.sound(h, at)) {
 			return at
 		}
 	}
@@ -202,26 +219,27 @@ func (r *Reader) search(limit int) int {
 
 // drop moves n bytes on.
 func (r *Reader) drop(n int) {
-	r.pos += n
+	r.rest = r.rest[n:]
 	r.off += int64(n)
+	r.size = 0
 }
 
-// fill tries to have n bytes at pos and returns how many there are: fewer than n only when the source has ended.
+// fill tries to make rest n bytes long and returns how long it is: less than n only when the source has ended.
 func (r *Reader) fill(n int) int {
 	empty := 0
-	for r.end-r.pos < n && r.err == nil {
-		if r.pos > 0 && r.pos+n > len(r.buf) {
-			copy(r.buf, r.buf[r.pos:r.end])
-			r.end -= r.pos
-			r.pos = 0
+	for len(r.rest) < n && r.err == nil {
+		if cap(r.rest) < n && cap(r.rest) < len(r.buf) { // what was given out leaves room in front
+			r.rest = r.buf[:copy(r.buf, r.rest)]
 		}
-		if r.end == len(r.buf) {
+		have := len(r.rest)
+		if have == cap(r.rest) {
 			// Twice what is there, not at once what a length field claims: the claim may be a lie.
-			r.buf = slices.Grow(r.buf, len(r.buf))
+			r.buf = slices.Grow(r.rest, have)
 			r.buf = r.buf[:cap(r.buf)]
+			r.rest = r.buf[:have]
 		}
-		m, err := r.src.Read(r.buf[r.end:])
-		r.end += m
+		m, err := r.src.Read(r.rest[have:cap(r.rest)])
+		r.rest = r.rest[:have+m]
 		r.err = err
 		if m > 0 {
 			empty = 0
@@ -229,7 +247,7 @@ func (r *Reader) fill(n int) int {
 			r.err = io.ErrNoProgress
 		}
 	}
-	return r.end - r.pos
+	return len(r.rest)
 }
 
 // maxEmptyReads is how often in a row a source may give neither bytes nor an error.

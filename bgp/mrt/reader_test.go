@@ -53,9 +53,8 @@ func threeRecords() [][]byte {
 }
 
 // event is what one call of Next gave.
-func events(t *testing.T, r io.Reader) (got []string) {
+func events(t *testing.T, rd *Reader) (got []string) {
 	t.Helper()
-	rd := NewReader(r)
 	for range 1000 {
 		rec, err := rd.Next()
 		var torn *TornError
@@ -109,14 +108,17 @@ func TestReader(t *testing.T) {
 		{"empty body", join(a, record(t0, 12, 1, nil), c), []string{at(0, la), at(la, 12), at(la+12, lc), "EOF"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := events(t, bytes.NewReader(tc.in)); !slices.Equal(got, tc.want) {
+			if got := events(t, NewReader(bytes.NewReader(tc.in))); !slices.Equal(got, tc.want) {
 				t.Errorf("got  %q\nwant %q", got, tc.want)
 			}
+			if got := events(t, NewBytesReader(tc.in)); !slices.Equal(got, tc.want) {
+				t.Errorf("in place: got  %q\nwant %q", got, tc.want)
+			}
 			// How the source portions its bytes must not matter.
-			if got := events(t, iotest.OneByteReader(bytes.NewReader(tc.in))); !slices.Equal(got, tc.want) {
+			if got := events(t, NewReader(iotest.OneByteReader(bytes.NewReader(tc.in)))); !slices.Equal(got, tc.want) {
 				t.Errorf("byte by byte: got  %q\nwant %q", got, tc.want)
 			}
-			if got := events(t, iotest.DataErrReader(bytes.NewReader(tc.in))); !slices.Equal(got, tc.want) {
+			if got := events(t, NewReader(iotest.DataErrReader(bytes.NewReader(tc.in)))); !slices.Equal(got, tc.want) {
 				t.Errorf("end with data: got  %q\nwant %q", got, tc.want)
 			}
 		})
@@ -136,7 +138,7 @@ func TestReaderSourceErrors(t *testing.T) {
 		fmt.Sprintf("0+%d", len(rs[0])), fmt.Sprintf("truncated %d+30", len(rs[0])),
 		fmt.Sprintf("mrt: reading at byte %d: the disk is gone", len(rs[0])+30),
 	}
-	if got := events(t, in); !slices.Equal(got, want) {
+	if got := events(t, NewReader(in)); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if _, err := NewReader(stuck{}).Next(); !errors.Is(err, io.ErrNoProgress) {
@@ -147,7 +149,7 @@ func TestReaderSourceErrors(t *testing.T) {
 // TestReaderMemory reads a length field that claims the maximum over a short stream, and a large honest record.
 func TestReaderMemory(t *testing.T) {
 	big := record(t0, TypeTableDumpV2, subRIB4Unicast, make([]byte, 3<<20))
-	got := events(t, bytes.NewReader(slices.Concat(big, big)))
+	got := events(t, NewReader(bytes.NewReader(slices.Concat(big, big))))
 	if want := []string{fmt.Sprintf("0+%d", len(big)), fmt.Sprintf("%d+%d", len(big), len(big)), "EOF"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}

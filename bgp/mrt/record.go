@@ -37,15 +37,18 @@ type Record struct {
 
 // header is the 12 octets common to all records.
 type header struct {
-	seconds  uint32
-	typ, sub uint16
-	length   uint32
+	seconds uint32
+	kind    uint32 // type and subtype
+	length  uint32
 }
+
+func (h header) typ() uint16 { return uint16(h.kind >> 16) }
+func (h header) sub() uint16 { return uint16(h.kind) }
 
 func parseHeader(b []byte) header {
 	_ = b[headerLen-1]
 	first := binary.BigEndian.Uint64(b) // one load for three fields
-	return header{seconds: uint32(first >> 32), typ: uint16(first >> 16), sub: uint16(first), length: binary.BigEndian.Uint32(b[8:])}
+	return header{seconds: uint32(first >> 32), kind: uint32(first), length: binary.BigEndian.Uint32(b[8:])}
 }
 
 // extended reports whether the body starts with microseconds: BGP4MP_ET, ISIS_ET, OSPFv3_ET.
@@ -82,21 +85,28 @@ func least(typ uint16) uint32 {
 
 // set makes r the record of raw, which starts with header h and is as long as it says.
 func (r *Record) set(h header, raw []byte, offset int64) {
-	r.Time, r.Type, r.Subtype = bgp.Seconds(int64(h.seconds)), h.typ, h.sub
-	r.Raw, r.Body, r.Offset = raw, raw[headerLen:], offset
-	if extended(h.typ) {
-		r.takeMicros()
+	body, us := raw[headerLen:], bgp.Micros(0)
+	if extended(h.typ()) {
+		body, us = takeMicros(body)
 	}
+	r.assign(h, raw, body, us, offset)
 }
 
-// takeMicros moves the microseconds of an extended type from the body to the time.
-func (r *Record) takeMicros() {
-	if len(r.Body) < 4 {
-		return
+// assign sets all fields. It is short enough for the compiler to put it into Reader.Next.
+func (r *Record) assign(h header, raw, body []byte, us bgp.Micros, offset int64) {
+	r.Time, r.Type, r.Subtype = bgp.Seconds(int64(h.seconds))+us, h.typ(), h.sub()
+	r.Raw, r.Body, r.Offset = raw, body, offset
+}
+
+// takeMicros splits the microseconds of an extended type from its body. A value of a second or more is a fault of the writer; the second
+// of the header is still good.
+func takeMicros(b []byte) ([]byte, bgp.Micros) {
+	if len(b) < 4 {
+		return b, 0
 	}
-	// A value of a second or more is a fault of the writer; the second of the header is still good.
-	if us := binary.BigEndian.Uint32(r.Body); us < uint32(bgp.Second) {
-		r.Time += bgp.Micros(us)
+	us := bgp.Micros(binary.BigEndian.Uint32(b))
+	if us >= bgp.Second {
+		us = 0
 	}
-	r.Body = r.Body[4:]
+	return b[4:], us
 }

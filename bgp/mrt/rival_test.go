@@ -1,7 +1,6 @@
 package mrt_test
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -66,7 +65,7 @@ func (o *consumer) record(rec *mrt.Record, s *stream) {
 }
 
 func (o *consumer) stream(tb testing.TB, raw []byte) (s stream) {
-	r := mrt.NewReader(bytes.NewReader(raw))
+	r := mrt.NewBytesReader(raw)
 	for {
 		rec, err := r.Next()
 		if err == io.EOF {
@@ -217,7 +216,7 @@ const (
 func share(raw []byte) (s shared) {
 	var o consumer
 	var part []byte
-	r := mrt.NewReader(bytes.NewReader(raw))
+	r := mrt.NewBytesReader(raw)
 	for {
 		rec, err := r.Next()
 		if err == io.EOF {

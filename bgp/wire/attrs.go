@@ -108,14 +108,14 @@ func ruleTable(internal bool) (t [256]rule) {
 	return t
 }
 
-// readAttrs walks the attribute list once, from and to being its ends in the message. The only error is ErrDuplicateMP.
-func (u *Update) readAttrs(from, to int) error {
+// readList is readAttrs for attributes in any order, from an offset on. seen are the types below 64 met before that.
+func (u *Update) readList(at, to int, seen uint64) (uint64, error) {
 	table := &rules[0]
 	if u.opts.IBGP {
 		table = &rules[1]
 	}
-	var seen uint64 // the types below 64
-	at, list := from, u.msg[from:to]
+	before := seen
+	list := u.msg[at:to]
 	for len(list) >= 4 {
 		head := binary.BigEndian.Uint32(list)
 		typ := byte(head >> 16)
@@ -137,21 +137,13 @@ func (u *Update) readAttrs(from, to int) error {
 	if at < to {
 		seen, err = u.readRest(at, to, seen, table)
 	}
-	u.seen[0] = seen
-	if v := u.kept[slotOrigin]; seen&(1<<attrOrigin) != 0 && v.from < v.to && u.msg[v.from] > 2 {
+	if v := u.kept[slotOrigin]; seen&^before&(1<<attrOrigin) != 0 && v.from < v.to && u.msg[v.from] > 2 {
 		u.Faults |= FaultOrigin
 	}
-	const others = 1<<attrMPReach | 1<<attrMPUnreach | 1<<attrAggregator | 1<<attrLarge | 1<<attrIPv6Extended | 1<<attrAS4Path | 1<<attrAS4Agg
-	if seen&others != 0 {
-		u.readKept(seen)
-	}
-	if err == nil {
-		u.setPath()
-	}
-	return err
+	return seen, err
 }
 
-// readRest is readAttrs from the first attribute on that has something wrong with it, or is the last and too short for an easy look.
+// readRest is readList from the first attribute on that has something wrong with it, or is the last and too short for an easy look.
 func (u *Update) readRest(at, to int, seen uint64, table *[256]rule) (uint64, error) {
 	var err error
 	for at < to && err == nil {
@@ -161,7 +153,7 @@ func (u *Update) readRest(at, to int, seen uint64, table *[256]rule) (uint64, er
 }
 
 // readAttr judges the attribute at an offset, whatever it is like, and gives the offset of the next. seen are the types below 64 met so
-// far. readAttrs itself takes only those with nothing wrong.
+// far. readAttrs and readList take only those with nothing wrong.
 func (u *Update) readAttr(at, to int, seen uint64, table *[256]rule) (int, uint64, error) {
 	b := u.msg[at:to]
 	if len(b) < 3 || len(b) < 4 && b[0]&flagExtended != 0 {

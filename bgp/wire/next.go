@@ -50,21 +50,23 @@ func (u *Update) Next(e *bgp.Elem) bool {
 			at += 4
 		}
 		length := msg[at]
-		at++
-		next := at + (int(length)+7)>>3
+		next := at + 1 + (int(length)+7)>>3
 		if next > end || length > u.maxBits {
 			u.badNLRI()
 			continue
 		}
 		u.at = next
+		// The message up to the prefix's end has at least eight octets, of which the last are the prefix's.
+		read := msg[:next]
+		tail := binary.BigEndian.Uint64(read[len(read)-8:])
 		if u.maxBits == 32 {
-			e.Prefix = bgp.PrefixFrom4(uint32(load64(msg, at)>>32), length)
+			e.Prefix = bgp.PrefixFromTail4(tail, length)
 		} else {
-			var low uint64
+			var head uint64
 			if length > 64 {
-				low = load64(msg, at+8)
+				head = binary.BigEndian.Uint64(read[at+1:])
 			}
-			e.Prefix = bgp.PrefixFrom6(load64(msg, at), low, length)
+			e.Prefix = bgp.PrefixFromTail6(head, tail, length)
 		}
 		e.Origin, e.PathID, e.Kind, e.Cause = u.elemOrigin, id, u.kind, u.cause
 		return true
@@ -78,37 +80,41 @@ func (u *Update) nextPhase() {
 	u.phase = uint8(phaseWithdrawn + i)
 	field := u.fields[i]
 	u.at, u.end = int(field.from), int(field.to)
-	f := IPv4Unicast
-	switch u.phase {
-	case phaseUnreach:
-		f = u.unreachFamily
-	case phaseReach:
-		f = u.reachFamily
-	}
 	u.addPath, u.maxBits = u.opts.AddPath4, 32
-	if f.AFI == afiIPv6 {
-		u.addPath, u.maxBits = u.opts.AddPath6, 128
-	}
-	// Of several causes the one that matters most to a reader is given: that the prefix is not about reachability at all, then
-	// that it was taken away, then that part of the message is missing.
-	kind, cause, origin := bgp.Withdraw, bgp.CauseNone, uint32(0)
-	if u.cut {
-		cause = bgp.CauseSalvaged
-	}
-	if u.phase >= phaseNLRI {
-		if u.Faults&treatAsWithdraw != 0 {
-			cause = bgp.CauseTreatWithdraw
-		} else {
-			kind, origin = bgp.Announce, u.origin
-			if u.Faults&discard != 0 && !u.cut {
-				cause = bgp.CauseDiscardAttr
-			}
+	multicast := false
+	if i == fieldUnreach || i == fieldReach {
+		f := u.unreachFamily
+		if i == fieldReach {
+			f = u.reachFamily
 		}
+		if f.AFI == afiIPv6 {
+			u.addPath, u.maxBits = u.opts.AddPath6, 128
+		}
+		multicast = f.SAFI == safiMulticast
 	}
-	if f.SAFI == safiMulticast {
-		cause = bgp.CauseMulticast
+	u.kind, u.cause, u.elemOrigin = bgp.Withdraw, bgp.CauseNone, 0
+	if i >= fieldNLRI && u.Faults&treatAsWithdraw == 0 {
+		u.kind, u.elemOrigin = bgp.Announce, u.origin
 	}
-	u.kind, u.cause, u.elemOrigin = kind, cause, origin
+	if u.Faults != 0 || multicast {
+		u.cause = u.causeOf(i >= fieldNLRI, multicast)
+	}
+}
+
+// causeOf is the cause of the elems of a field. Of several the one that matters most to a reader is given: that the prefix is not
+// about reachability at all, then that it was taken away, then that part of the message is missing.
+func (u *Update) causeOf(announcing, multicast bool) bgp.Cause {
+	switch {
+	case multicast:
+		return bgp.CauseMulticast
+	case announcing && u.Faults&treatAsWithdraw != 0:
+		return bgp.CauseTreatWithdraw
+	case u.cut:
+		return bgp.CauseSalvaged
+	case announcing && u.Faults&discard != 0:
+		return bgp.CauseDiscardAttr
+	}
+	return bgp.CauseNone
 }
 
 // badNLRI ends the current field. A prefix at the collector's cut, which may have cut it in two, is no fault.
@@ -117,13 +123,4 @@ func (u *Update) badNLRI() {
 	if !u.cut || u.end < len(u.msg) {
 		u.Faults |= FaultNLRI
 	}
-}
-
-// load64 is the eight octets of a message at an offset, with zeros for those behind its end. It reads what stands there whatever it
-// belongs to; the prefix made of it clears what is not its own. Near the end the octets come from a load that ends there: a
-// message is longer than eight octets, and the prefixes mostly are its last. Behind the very end, where only a
-// prefix of length 0 can have its octets, they are any.
-func load64(msg []byte, at int) uint64 {
-	from := min(at, len(msg)-8)
-	return binary.BigEndian.Uint64(msg[from:]) << (8 * uint(at-from) & 63)
 }

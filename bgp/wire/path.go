@@ -164,27 +164,43 @@ func lastAS(seg []byte, wide bool) uint32 {
 	return uint32(binary.BigEndian.Uint16(seg[len(seg)-2:]))
 }
 
-// hasZero reports whether AS 0 is among the AS numbers of a segment. It looks at eight octets at a time: a lane is zero when
-// taking one from it borrows into its top bit and the bit was not set. The last eight may overlap those before.
+// width is how AS numbers stand in a path: octets each, and as lanes of eight octets, of which ones has the lowest bits and tops the
+// highest.
+type width struct {
+	octets     int
+	ones, tops uint64
+}
+
+var (
+	narrow = width{2, 1<<48 | 1<<32 | 1<<16 | 1, 1<<63 | 1<<47 | 1<<31 | 1<<15}
+	wide4  = width{4, 1<<32 | 1, 1<<63 | 1<<31}
+)
+
+// hasZero reports whether AS 0 is among the AS numbers of a segment.
 func hasZero(seg []byte, wide bool) bool {
-	ones, tops := uint64(1<<48|1<<32|1<<16|1), uint64(1<<63|1<<47|1<<31|1<<15)
+	w := &narrow
 	if wide {
-		ones, tops = 1<<32|1, 1<<63|1<<31
+		w = &wide4
 	}
 	if len(seg) < 8 {
 		// Filled up with octets that are not zero.
 		b := [8]byte{1, 1, 1, 1, 1, 1, 1, 1}
 		copy(b[:], seg)
-		x := binary.BigEndian.Uint64(b[:])
-		return (x-ones)&^x&tops != 0
+		seg = b[:]
 	}
-	x := binary.BigEndian.Uint64(seg[len(seg)-8:])
-	zero := (x - ones) &^ x
-	for ; len(seg) > 8; seg = seg[8:] {
-		x = binary.BigEndian.Uint64(seg)
+	return zeroLanes(seg, w.ones)&w.tops != 0
+}
+
+// zeroLanes looks at eight octets at a time: a lane is zero when taking one from it borrows into its top bit and the bit was not set.
+// The last eight may overlap those before. In which order the octets are taken does not matter to a zero.
+func zeroLanes(b []byte, ones uint64) (zero uint64) {
+	last := len(b) - 8
+	for i := 0; i < last; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
 		zero |= (x - ones) &^ x
 	}
-	return zero&tops != 0
+	x := binary.LittleEndian.Uint64(b[last:])
+	return zero | (x-ones)&^x
 }
 
 // Path is the AS path, merged with AS4_PATH where that applies; empty when there is none or it is malformed.
@@ -209,19 +225,18 @@ func (u *Update) asPath() []byte {
 
 // setPath evaluates AS_PATH and AS4_PATH once the whole attribute list has been read: RFC 6793 section 4.2.3 allows them in any order.
 func (u *Update) setPath() {
-	b, wide := u.asPath(), u.opts.AS4
-	size := 2
-	if wide {
-		size = 4
+	b, w, from := u.asPath(), &narrow, 0
+	if u.opts.AS4 {
+		w, from = &wide4, 2
 	}
 	var s scan
-	if len(b) > 2 && b[0] == segSequence && len(b) == 2+size*int(b[1]) {
-		// What scanPath gives for a path that is one sequence, as nearly all are.
-		s.units, s.origin = int(b[1]), lastAS(b, wide)
-		if hasZero(b[2:], wide) {
+	if len(b) >= 8+from && b[0] == segSequence && len(b) == 2+w.octets*int(b[1]) {
+		// What scanPath gives for a path that is one sequence, as nearly all are. Type and count are a lane of two octets that is not zero.
+		s.units, s.origin = int(b[1]), lastAS(b, u.opts.AS4)
+		if zeroLanes(b[from:], w.ones)&w.tops != 0 {
 			s.faults = FaultASZero
 		}
-	} else if s = scanPath(b, wide); s.faults&FaultASPath != 0 {
+	} else if s = scanPath(b, u.opts.AS4); s.faults&FaultASPath != 0 {
 		u.Faults |= FaultASPath
 		return
 	}

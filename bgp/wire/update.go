@@ -119,64 +119,28 @@ func (s span) some() uint8 { return uint8((s.from - s.to) >> 31) }
 // it shows as the Cause of elems and in Faults.
 func (u *Update) Parse(msg []byte, o Options) error {
 	u.reset(o)
-	t, err := MessageType(msg)
-	if err != nil {
-		return err
-	}
-	if t != TypeUpdate {
-		return ErrNotUpdate
-	}
-	if n := int(binary.BigEndian.Uint16(msg[16:])); n != len(msg) || n < headerLen+4 {
-		switch {
-		case n < headerLen+4:
-			return ErrLength
-		case n < len(msg):
-			u.Faults |= FaultTrailing
-			msg = msg[:n]
-		case !o.Truncated:
-			return ErrShort
-		default:
-			u.cut = true
-			u.Faults |= FaultTruncated
+	if !complete(msg) {
+		var err error
+		if msg, err = u.trim(msg); err != nil {
+			return err
 		}
 	}
 	u.msg = msg
-	if len(msg) < headerLen+4 {
-		return u.parseCut()
+	// Nearly all messages withdraw nothing in their own field, and the two lengths stand side by side.
+	lengths := four(msg, headerLen)
+	withdrawn, attrs := span{headerLen + 2, headerLen + 2}, span{headerLen + 4, headerLen + 4 + lengths}
+	if lengths > 0xffff || int(attrs.to) > len(msg) {
+		var ok bool
+		if withdrawn, attrs, ok = u.split(); !ok {
+			return ErrFields
+		}
 	}
-	withdrawn := headerLen + 2 + int(binary.BigEndian.Uint16(msg[headerLen:]))
-	if withdrawn+2 > len(msg) {
-		return u.parseCut()
-	}
-	attrs := withdrawn + 2 + int(binary.BigEndian.Uint16(msg[withdrawn:]))
-	if attrs > len(msg) {
-		return u.parseCut()
-	}
-	return u.parseFields(span{headerLen + 2, uint32(withdrawn)}, span{uint32(withdrawn + 2), uint32(attrs)})
-}
-
-// parseCut is Parse where a length field points behind the message's end, which only a collector's cut excuses.
-func (u *Update) parseCut() error {
-	withdrawn, ok := u.field(headerLen)
-	if !ok {
-		return ErrFields
-	}
-	attrs, ok := u.field(withdrawn.to)
-	if !ok {
-		return ErrFields
-	}
-	u.cutAttrs = attrs.from < withdrawn.to+2 || uint32(binary.BigEndian.Uint16(u.msg[withdrawn.to:])) > attrs.to-attrs.from
-	return u.parseFields(withdrawn, attrs)
-}
-
-// parseFields is Parse once it is known which part of the message is what; behind attrs are the prefixes announced.
-func (u *Update) parseFields(withdrawn, attrs span) error {
-	nlri := span{attrs.to, uint32(len(u.msg))}
+	nlri := span{attrs.to, uint32(len(msg))}
 	u.attrs = attrs
 	u.fields[fieldWithdrawn], u.fields[fieldNLRI] = withdrawn, nlri
 	u.holding = withdrawn.some()<<fieldWithdrawn | nlri.some()<<fieldNLRI
 	if err := u.readAttrs(int(attrs.from), int(attrs.to)); err != nil {
-		u.reset(u.opts)
+		u.reset(o)
 		return err
 	}
 	u.pending = u.holding
@@ -185,6 +149,48 @@ func (u *Update) parseFields(withdrawn, attrs span) error {
 		u.requireAttrs(u.holding&(1<<fieldNLRI) != 0)
 	}
 	return nil
+}
+
+// complete reports whether msg is an UPDATE exactly as long as it says, and long enough.
+func complete(msg []byte) bool {
+	return len(msg) >= headerLen+4 && binary.LittleEndian.Uint64(msg)&binary.LittleEndian.Uint64(msg[8:]) == ^uint64(0) &&
+		int(binary.BigEndian.Uint32(msg[16:])>>8) == len(msg)<<8|TypeUpdate
+}
+
+// trim is what of msg can be read when it is not complete: it may have more behind it, or be cut by its collector.
+func (u *Update) trim(msg []byte) ([]byte, error) {
+	t, err := MessageType(msg)
+	if err != nil {
+		return nil, err
+	}
+	if t != TypeUpdate {
+		return nil, ErrNotUpdate
+	}
+	switch n := int(binary.BigEndian.Uint16(msg[16:])); {
+	case n < headerLen+4:
+		return nil, ErrLength
+	case n < len(msg):
+		u.Faults |= FaultTrailing
+		return msg[:n], nil
+	case !u.opts.Truncated:
+		return nil, ErrShort
+	}
+	u.cut = true
+	u.Faults |= FaultTruncated
+	return msg, nil
+}
+
+// split finds the withdrawn routes and the attributes of the message; behind them are the prefixes announced. It is false when a length
+// field points behind the message's end and no collector's cut excuses that.
+func (u *Update) split() (withdrawn, attrs span, ok bool) {
+	if withdrawn, ok = u.field(headerLen); !ok {
+		return withdrawn, attrs, false
+	}
+	if attrs, ok = u.field(withdrawn.to); !ok {
+		return withdrawn, attrs, false
+	}
+	u.cutAttrs = u.cut && (attrs.from < withdrawn.to+2 || uint32(binary.BigEndian.Uint16(u.msg[withdrawn.to:])) > attrs.to-attrs.from)
+	return withdrawn, attrs, true
 }
 
 // ParseRIB reads the attributes of one entry of a table dump, whose prefix and peer stand beside them: RFC 6396 section 4.3.4.

@@ -38,7 +38,7 @@ func (r *Record) record() (*mrt.Record, error) {
 	if r.read.Raw != nil {
 		return &r.read, nil
 	}
-	return mrt.NewReader(bytes.NewReader(r.Raw)).Next()
+	return mrt.NewBytesReader(r.Raw).Next()
 }
 
 // Span is the time of a fault: [From, Until).
