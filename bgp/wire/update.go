@@ -127,8 +127,9 @@ func (u *Update) Parse(msg []byte, o Options) error {
 	}
 	u.msg = msg
 	// Nearly all messages withdraw nothing in their own field, and the two lengths stand side by side.
-	withdrawn, attrs := span{headerLen + 2, headerLen + 2}, span{headerLen + 4, headerLen + 4 + four(msg, headerLen)}
-	if attrs.to > headerLen+4+0xffff || int(attrs.to) > len(msg) {
+	lengths := four(msg, headerLen)
+	withdrawn, attrs := span{headerLen + 2, headerLen + 2}, span{headerLen + 4, headerLen + 4 + lengths}
+	if lengths > 0xffff || int(attrs.to) > len(msg) {
 		var ok bool
 		if withdrawn, attrs, ok = u.split(); !ok {
 			return ErrFields
