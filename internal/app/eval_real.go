@@ -190,12 +190,12 @@ type whole struct {
 	*visibility.Table
 	full  []visibility.PeerID
 	later map[bgp.Prefix]uint32 // origins of prefixes that are first announced later
-	deal  int
+	names []bgp.Peer            // of the sessions, dealt
 }
 
 // newWhole adds the rows of later to the table, which must not be used to detect after that.
 func newWhole(t *visibility.Table, later map[bgp.Prefix]uint32, deal int) (*whole, error) {
-	w := &whole{Table: t, later: later, deal: deal}
+	w := &whole{Table: t, later: later}
 	for p := range later {
 		if _, err := t.Intern(p); err != nil {
 			return nil, err
@@ -203,6 +203,7 @@ func newWhole(t *visibility.Table, later map[bgp.Prefix]uint32, deal int) (*whol
 	}
 	var known []int
 	for p := range t.Peers() {
+		w.names = append(w.names, dealt(t.PeerName(visibility.PeerID(p)), deal))
 		if n := t.Counters(visibility.PeerID(p)).Known; n > 0 {
 			known = append(known, n)
 		}
@@ -230,7 +231,7 @@ func (w *whole) origin(r visibility.RowID) uint32 {
 }
 
 // PeerName implements snapshot.Table.
-func (w *whole) PeerName(p visibility.PeerID) bgp.Peer { return dealt(w.Table.PeerName(p), w.deal) }
+func (w *whole) PeerName(p visibility.PeerID) bgp.Peer { return w.names[p] }
 
 // Announced implements snapshot.Table. Of a route that is presumed only the origin is known.
 func (w *whole) Announced(r visibility.RowID) iter.Seq[visibility.Route] {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -142,7 +143,9 @@ func (e *Eval) realFaults(ctx context.Context, r *evalResult) error {
 					return err
 				}
 			}
-			if differs[seed], err = d.run(ctx, g, tally[d.fault]); err != nil {
+			if differs[seed], err = d.run(ctx, g, tally[d.fault]); errors.Is(err, errNoPlace) {
+				differs[seed] = []string{fmt.Sprintf("seed %d, %v", seed, err)}
+			} else if err != nil {
 				return fmt.Errorf("%s, seed %d, %s: %w", g.name, seed, d.fault, err)
 			}
 			done++

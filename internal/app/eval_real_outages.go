@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -32,6 +33,9 @@ type chosen struct {
 	due      bool    // it reaches the floors
 }
 
+// errNoPlace says that a draw cannot be played: it is told among the disagreements, and counted nowhere.
+var errNoPlace = errors.New("not played: no country is large and even enough for the outage")
+
 // pick draws a country that nothing happens to between from and until, and blocks of it that hold a share of its prefixes and of its units.
 func (g *realGround) pick(draw *rand.Rand, share float64, six bool, from, until bgp.Micros) (*chosen, error) {
 	var fit []*land
@@ -49,7 +53,7 @@ func (g *realGround) pick(draw *rand.Rand, share float64, six bool, from, until 
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: no country of %d is large enough for an outage of %.0f %%", g.name, len(fit), 100*share)
+	return nil, fmt.Errorf("%s: %w: %d countries, %.0f %%", g.name, errNoPlace, len(fit), 100*share)
 }
 
 // take draws blocks; nil when the country's are too uneven for the share.
@@ -231,7 +235,9 @@ func (e *Eval) realOutages(ctx context.Context, r *evalResult) error {
 				into = append(into, &bySpeed[line])
 			}
 			found, err := d.run(ctx, g, into)
-			if err != nil {
+			if errors.Is(err, errNoPlace) {
+				found = []string{fmt.Sprintf("seed %d, %v", seed, err)}
+			} else if err != nil {
 				return fmt.Errorf("%s, seed %d: %w", g.name, seed, err)
 			}
 			differs[seed] = found
