@@ -50,11 +50,14 @@ func newMatching(events []Event, alerts []Alert, o Options) *matching {
 				}
 			}
 		}
-		for _, j := range of { // whether or not another alert began with it: the chain of this one goes on
+		if m.best[i] >= 0 {
+			continue
+		}
+		for _, j := range of {
 			a := &m.alerts[j]
 			open := a.begun() <= e.Start && (a.End == 0 || a.End >= e.Start)
 			if m.about[j] && a.fits(e) && open && covered[j] != 0 && e.Start-covered[j] <= o.Join {
-				m.joined[i] = m.best[i] < 0
+				m.joined[i] = true
 				covered[j] = max(covered[j], e.until())
 			}
 		}
