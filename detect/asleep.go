@@ -39,6 +39,12 @@ func (w *watch) restsUntil(e *Engine, now int64, revision int) int64 {
 	if inc.backSince != 0 {
 		until = min(until, inc.backSince+inc.backPaused+int64(e.cfg.CloseAfter)*1e6)
 	}
+	if inc.inEpisode && inc.fell != 0 {
+		until = min(until, inc.fell+inc.fellPaused+int64(e.cfg.CloseAfter)*1e6)
+	}
+	if due := inc.easedAt + int64(e.cfg.CloseAfter)*1e6; inc.doc.State == Recovering && due > now {
+		until = min(until, due)
+	}
 	if inc.doc.State == Suspected && inc.aboveSince != 0 {
 		// Once that has passed and the state is the same, it is held back for want of voters: a reading has to tell of more.
 		if due := inc.aboveSince + int64(e.cfg.ConfirmAfter)*1e6; due > now {

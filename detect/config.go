@@ -21,10 +21,10 @@ type Config struct {
 	SmallCountry     int     `json:"small_country"`      // a country with fewer prefixes than this
 	SmallShare       float64 `json:"small_share"`        // needs this share of them
 	SmallPrefixes    int     `json:"small_prefixes"`     // and at least so many
-	NetworkShare     float64 `json:"network_share"`
+	NetworkShare     float64 `json:"network_share"`      // of units or of prefixes, whichever is more
 	NetworkUnits     int64   `json:"network_units"`
 	SmallNetwork     int     `json:"small_network"`   // a network with fewer prefixes than this is lost only when all are gone
-	LearningFactor   float64 `json:"learning_factor"` // multiplies the shares of the floors while a feed without a RIB is young
+	LearningFactor   float64 `json:"learning_factor"` // multiplies the shares of a country's floors while a feed without a RIB is young
 	BaselineMinutes  int     `json:"baseline_minutes"`
 	SuspectAfter     int     `json:"suspect_after_s"`
 	ConfirmAfter     int     `json:"confirm_after_s"`

@@ -95,7 +95,7 @@ type track struct {
 
 // above reports whether the track is above its floor and its band, measured from its frozen base.
 func (e *Engine) above(t *track, kind string) bool {
-	ok, _ := e.cfg.crossed(kind, &t.cur, t.base, e.factor())
+	ok, _ := e.cfg.crossed(kind, &t.cur, t.base, e.factor(kind))
 	return ok && t.cur.Level() > t.threshold
 }
 
@@ -153,7 +153,7 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	if t.crossedAt == 0 {
 		base := t.recent.lowest(at)
 		t.recent.update(at, levelOf(&r))
-		if ok, branch := e.cfg.crossed(kind, &r, base, e.factor()); ok && r.Level() > e.normal(t, at) {
+		if ok, branch := e.cfg.crossed(kind, &r, base, e.factor(kind)); ok && r.Level() > e.normal(t, at) {
 			e.cross(w, t, at, base, branch)
 		}
 		return
@@ -191,8 +191,10 @@ func (e *Engine) SetLearning(on bool) {
 	e.learning = on
 }
 
-func (e *Engine) factor() float64 {
-	if e.learning {
+// factor multiplies the shares of the floors while the denominators are still too small. A network's hardly are: its prefixes are
+// heard together, the networks of a country one by one (docs/decisions/021-learning-countries.md).
+func (e *Engine) factor(kind string) float64 {
+	if e.learning && kind != "network" {
 		return e.cfg.LearningFactor
 	}
 	return 1

@@ -363,19 +363,56 @@ func TestEpisodes(t *testing.T) {
 	s.run(5214)
 	n := len(s.only().Episodes)
 	s.run(5215)
-	if l := s.only().Episodes; n != 1 || len(l) != 2 || l[1].Start.UnixMicro() != at(5200) || !l[1].End.IsZero() || l[1].PeakLostShare != 0.44 {
+	if l := s.only().Episodes; n != 1 || len(l) != 2 || l[1].Earliest.UnixMicro() != at(5000) || l[1].Latest.UnixMicro() != at(5200) || l[1].Prefixes != 24 || !l[1].End.IsZero() || l[1].PeakLostShare != 0.44 {
 		t.Fatalf("%d, then %+v", n, l)
 	}
 	s.run(5400)
 	s.log = nil
-	s.giveBack(5400.5, rows[50:71]...) // 23 %, above the end level of 22.5 %
+	s.giveBack(5400.5, rows[50:62]...) // 32 %: of the 24 % that came half are left
 	s.run(5499)
 	s.want()
-	s.giveBack(5499.5, rows[71])
-	s.run(5500)
-	s.want("5500 episode ended confirmed")
-	if l := s.only().Episodes; len(l) != 2 || l[1].End.UnixMicro() != at(5500) || l[1].PeakLostShare != 0.44 {
+	s.giveBack(5499.5, rows[62])
+	s.run(6000)
+	s.lose(6000.5, rows[62]) // within 15 min the same episode goes on
+	s.run(6099)
+	s.giveBack(6099.5, rows[62])
+	s.run(6999)
+	s.want()
+	s.run(7000)
+	s.want("7000 episode ended confirmed")
+	if l := s.only().Episodes; len(l) != 2 || l[1].End.UnixMicro() != at(6100) || l[1].PeakLostShare != 0.44 {
 		t.Errorf("%+v", l)
+	}
+}
+
+// TestWaves: what would open an incident opens an episode once the incident has been recovering for 15 min; before that it is the
+// same wave.
+func TestWaves(t *testing.T) {
+	for gap, want := range map[int]int{880: 1, 920: 2} {
+		s := newSim(t)
+		_, rows := s.country("PK", 100, 5)
+		s.run(9)
+		s.lose(10, rows[:20]...)
+		s.run(300)
+		s.giveBack(300.5, rows[:17]...) // three stay away, so that the incident stays open
+		s.run(int64(300 + gap))
+		from := at(float64(300+gap) + 0.5)
+		s.lose(float64(300+gap)+0.5, rows[40:48]...)
+		s.run(int64(300 + gap + 16))
+		s.run(int64(300 + gap + 400))
+		s.giveBack(float64(300+gap)+400.5, rows[40:48]...)
+		s.run(int64(300 + gap + 400 + 901))
+		inc := s.only()
+		if len(inc.Episodes) != want || !inc.State.Open() {
+			t.Fatalf("after %d s: %+v, %s", gap, inc.Episodes, inc.State)
+		}
+		if want == 1 {
+			continue
+		}
+		ep := inc.Episodes[1]
+		if ep.Earliest.UnixMicro() != from || ep.Latest.UnixMicro() != at(float64(301+gap)) || ep.Prefixes != 8 || ep.End.UnixMicro() != at(float64(300+gap+401)) {
+			t.Errorf("after %d s: %+v", gap, ep)
+		}
 	}
 }
 

@@ -56,7 +56,7 @@ type Standing struct {
 func (e *Engine) Standing(id EntityID, sig SignalID, at int64, reading Reading) Standing {
 	kind := e.entities[id].Type
 	s := Standing{
-		ID: sig, Signal: sig.String(), Unit: sig.Unit(), Reading: reading, Level: reading.Level(), Factor: e.factor(), Settling: e.settling(at),
+		ID: sig, Signal: sig.String(), Unit: sig.Unit(), Reading: reading, Level: reading.Level(), Factor: e.factor(kind), Settling: e.settling(at),
 		Unstable: e.cfg.Unstable(reading.Expected, reading.Unobservable),
 	}
 	var base level
@@ -114,7 +114,11 @@ func (c *Config) tests(kind string, r *Reading, base level, factor float64) (out
 		add(small(kind), "of the lost, not deaggregated", float64(now.low), max(1, float64(r.LostPrefixes)))
 	default:
 		add(kind, "units lost", units, float64(c.NetworkUnits))
-		add(kind, fmt.Sprintf("%.0f %% of %d units", 100*share(c.NetworkShare), r.Expected), units, share(c.NetworkShare)*expected)
+		if ratio(low, prefixes) > ratio(units, expected) { // the larger share decides
+			add(kind, fmt.Sprintf("%.0f %% of %d prefixes, none of them deaggregated", 100*share(c.NetworkShare), r.Prefixes), low, share(c.NetworkShare)*prefixes)
+		} else {
+			add(kind, fmt.Sprintf("%.0f %% of %d units", 100*share(c.NetworkShare), r.Expected), units, share(c.NetworkShare)*expected)
+		}
 	}
 	return out
 }

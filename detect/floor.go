@@ -90,7 +90,7 @@ func (b *recentLow) lowest(at int64) level {
 }
 
 // crossed applies the floor of the entity's kind (section 4) and names the branch that decided, or the test that held.
-// factor multiplies the shares while the feed is learning, because its denominators are still too small (docs/decisions/010-learning-factor.md).
+// factor multiplies the shares while the feed is learning, because the denominators are still too small (docs/decisions/010-learning-factor.md).
 func (c *Config) crossed(kind string, r *Reading, base level, factor float64) (bool, string) {
 	share := func(s float64) float64 { return min(max(s, c.SmallShare), s*factor) }
 	now := levelOf(r)
@@ -114,7 +114,7 @@ func (c *Config) crossed(kind string, r *Reading, base level, factor float64) (b
 	if r.Prefixes < c.SmallNetwork {
 		return r.LostPrefixes == r.Prefixes && r.Deaggregated == 0, small(kind)
 	}
-	return units >= c.NetworkUnits && float64(units) >= share(c.NetworkShare)*float64(r.Expected), kind
+	return units >= c.NetworkUnits && max(ratio(float64(units), float64(r.Expected)), ratio(float64(low), float64(r.Prefixes))) >= share(c.NetworkShare), kind
 }
 
 // spread reports the kinds of entity that have the floors of a country: their loss must be spread over origins, or large. A network

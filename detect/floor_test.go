@@ -40,7 +40,11 @@ func TestFloors(t *testing.T) {
 		"small: nine of ten":               {"country", country(9, 10, 9, 10, 1), level{}, true, "small country"},
 		"network: at both edges":           {"network", country(3, 3, 3, 60, 1), level{}, true, "network"},
 		"network: two units":               {"network", country(2, 3, 2, 3, 1), level{}, false, "network"},
-		"network: under 5 %":               {"network", country(3, 3, 3, 61, 1), level{}, false, "network"},
+		"network: under 5 %":               {"network", country(3, 61, 3, 61, 1), level{}, false, "network"},
+		"network: 5 % of prefixes":         {"network", country(3, 60, 3, 1000, 1), level{}, true, "network"},
+		"network: 5 % of units":            {"network", country(3, 100, 50, 1000, 1), level{}, true, "network"},
+		"network: covered prefixes":        {"network", Reading{LostPrefixes: 7, Deaggregated: 5, Prefixes: 23, Lost: 3, Expected: 100}, level{}, true, "network"},
+		"network: all covered":             {"network", Reading{LostPrefixes: 7, Deaggregated: 7, Prefixes: 20, Expected: 100}, level{}, false, "network"},
 		"network: over before":             {"network", country(9, 20, 8, 60, 1), level{units: 5, low: 5, all: 5}, true, "network"},
 		"network: not over before":         {"network", country(9, 20, 7, 60, 1), level{units: 5, low: 5, all: 5}, false, "network"},
 		"small network: one of one":        {"network", country(1, 1, 1, 1, 1), level{}, true, "small network"},
@@ -48,7 +52,7 @@ func TestFloors(t *testing.T) {
 		"small network: one of two":        {"network", country(1, 2, 300, 300, 1), level{}, false, "small network"},
 		"small network: gone before":       {"network", country(1, 1, 1, 1, 1), level{units: 1, low: 1, all: 1}, false, "nothing lost"},
 		"region: at both edges":            {"region", country(3, 30, 3, 60, 1), level{}, true, "region"},
-		"region: under 5 %":                {"region", country(30, 40, 3, 61, 9), level{}, false, "region"},
+		"region: under 5 %":                {"region", country(1, 40, 3, 61, 9), level{}, false, "region"},
 		"small region: one of two":         {"region", country(1, 2, 300, 300, 1), level{}, false, "small region"},
 		"zone: as a country, low":          {"zone", country(9, 300, 30, 1000, 3), level{}, true, "low branch"},
 		"zone: two origins":                {"zone", country(9, 300, 30, 1000, 2), level{}, false, "low branch"},
@@ -86,8 +90,6 @@ func TestFloorsWhileLearning(t *testing.T) {
 		"high: 90 %":              {"country", Reading{LostPrefixes: 90, Prefixes: 100, Expected: 100, Origins: 1}, true},
 		"high: under 90 %":        {"country", Reading{LostPrefixes: 89, Prefixes: 100, Expected: 100, Origins: 1}, false},
 		"small: as ever":          {"country", Reading{LostPrefixes: 9, Prefixes: 10, Lost: 9, Expected: 10, Origins: 1}, true},
-		"network: over 15 %":      {"network", Reading{LostPrefixes: 3, Prefixes: 3, Lost: 16, Expected: 100}, true},
-		"network: under 15 %":     {"network", Reading{LostPrefixes: 3, Prefixes: 3, Lost: 14, Expected: 100}, false},
 	} {
 		if got, branch := cfg.crossed(c.kind, &c.r, level{}, 3); got != c.want {
 			t.Errorf("%s: %v by %q", what, got, branch)
@@ -108,6 +110,14 @@ func TestFloorsWhileLearning(t *testing.T) {
 	s.lose(61, rows[8])
 	s.run(80)
 	s.want("76 opened suspected")
+
+	s = newSim(t) // a network has its usual floor
+	rows = s.add(BGPv4, 60, 1, s.e.Register(Entity{Type: "network", Code: "AS64500"}))
+	s.e.SetLearning(true)
+	s.run(9)
+	s.lose(10, rows[:3]...)
+	s.run(30)
+	s.want("25 opened suspected")
 }
 
 func TestRecentLow(t *testing.T) {

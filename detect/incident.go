@@ -194,8 +194,11 @@ type VantageCount struct {
 
 // Episode is one rise of the loss inside an incident; the first is the incident's own.
 type Episode struct {
-	Start         Time  `json:"start"`
+	Start         Time  `json:"start"`             // the second independent AS's first withdrawal
+	Earliest      Time  `json:"earliest,omitzero"` // the first withdrawal, and
+	Latest        Time  `json:"latest,omitzero"`   // when the level was crossed; both of later episodes only
 	PeakLostShare Share `json:"peak_lost_share"`
+	Prefixes      int   `json:"prefixes,omitempty"` // of a later one: prefixes lost beside those lost before it
 	End           Time  `json:"end,omitzero"`
 }
 

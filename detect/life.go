@@ -26,14 +26,20 @@ type incident struct {
 	size       float64
 	levels     levels
 	episode    int64 // since when the level has been high enough for a new episode; 0 when not
+	before     int   // prefixes lost at the lowest of the minutes before that
 	inEpisode  bool
-	// the rise above which an episode opens, and under which the open one ends
-	episodeBase, episodeEnd float64
-	parent                  string  // id of the highest incident that this one is part of
-	parentRank              int     // its wholeness
-	ownPeak                 float64 // largest lost share, in units, of the incident's own rise, before any further episode
-	rest                    rest
-	again                   [numSignals]again
+	fell       int64 // since when the level has been down in the open episode; 0 when it is not
+	fellPaused int64 // of that, how long every collector was silent
+	easedAt    int64 // since when it has been recovering, pauses not counted
+	calmAt     int64 // when it had last been recovering for CloseAfter; 0 before that
+	beforeRise float64
+	// the rise above which an episode opens, and the largest of the open one
+	episodeBase, episodePeak float64
+	parent                   string  // id of the highest incident that this one is part of
+	parentRank               int     // its wholeness
+	ownPeak                  float64 // largest lost share, in units, of the incident's own rise, before any further episode
+	rest                     rest
+	again                    [numSignals]again
 }
 
 type member struct {
@@ -217,6 +223,10 @@ func (inc *incident) tick(e *Engine, w *watch, now, step int64, paused bool) {
 		if inc.rest.since != 0 {
 			inc.rest.since += step
 		}
+		if inc.fell != 0 {
+			inc.fellPaused += step
+		}
+		inc.easedAt += step
 		return
 	}
 	if now%60e6 == 0 {
@@ -230,6 +240,9 @@ func (inc *incident) tick(e *Engine, w *watch, now, step int64, paused bool) {
 		}
 	}
 	inc.confirm(e, w, now)
+	if inc.doc.State == Recovering && now-inc.easedAt >= int64(e.cfg.CloseAfter)*1e6 {
+		inc.calmAt = now
+	}
 	inc.follow(e, w, now)
 	if w.inc == inc {
 		inc.episodes(e, w, now)
@@ -305,6 +318,7 @@ func (inc *incident) follow(e *Engine, w *watch, now int64) {
 	switch {
 	case inc.doc.State != Recovering && rise < e.cfg.RecoveringShare*peak:
 		inc.doc.State = Recovering
+		inc.easedAt = now
 		inc.revise(e, w, "recovering", "the loss is under half of its peak")
 	case inc.doc.State == Recovering && rise >= e.cfg.RecoveringShare*peak:
 		inc.doc.State = Suspected

@@ -87,11 +87,10 @@ func (inc *incident) further(t *track, now int64, base level, began int64) {
 	}
 }
 
-// crossedAgain follows the floors above the settled loss, and gives the crossing that has lasted longest, with its signal.
+// crossedAgain follows the floors above the settled loss, or after a calm that the loss followed within MemberWindow, and gives the
+// crossing that has lasted longest, with its signal.
 func (inc *incident) crossedAgain(e *Engine, w *watch, now int64) (*again, *track) {
-	if !inc.rest.settled {
-		return nil, nil
-	}
+	calm := inc.calmAt != 0 && now-inc.calmAt <= int64(e.cfg.MemberWindow)*1e6
 	var first *again
 	var of *track
 	for _, t := range w.tracks {
@@ -99,11 +98,14 @@ func (inc *incident) crossedAgain(e *Engine, w *watch, now int64) (*again, *trac
 			continue
 		}
 		a := &inc.again[t.sig]
+		if a.at == 0 && !inc.rest.settled && !calm {
+			continue
+		}
 		fresh := again{at: now, base: t.recent.lowest(now)}
 		if a.at != 0 {
 			fresh = *a
 		}
-		if ok, _ := e.cfg.crossed(e.entities[w.id].Type, &t.cur, fresh.base, e.factor()); !ok || fresh.from == 0 && t.alertLevel() <= e.normal(t, now) {
+		if ok, _ := e.cfg.crossed(e.entities[w.id].Type, &t.cur, fresh.base, e.factor(e.entities[w.id].Type)); !ok || fresh.from == 0 && t.alertLevel() <= e.normal(t, now) {
 			*a = again{}
 			continue
 		}

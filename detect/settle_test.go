@@ -126,7 +126,7 @@ func TestFurtherLossBesideSettled(t *testing.T) {
 	if last := inc.Revisions[len(inc.Revisions)-1]; last.Change != "episode" || last.Reason != "a further loss above the floor, beside the settled one" || len(inc.Episodes) != 2 {
 		t.Errorf("settled: %v", inc.Revisions)
 	}
-	inc = story(9, func(m *minutes, id EntityID) { fast(m, id); m.loses(id, 100); m.pass(10); m.loses(id, 132); m.pass(10) })
+	inc = story(9, func(m *minutes, id EntityID) { fast(m, id); m.loses(id, 100); m.pass(20); m.loses(id, 132); m.pass(10) })
 	if len(inc.Episodes) != 3 || inc.Episodes[1].End.IsZero() || !inc.Episodes[2].End.IsZero() || inc.State != Confirmed {
 		t.Errorf("twice: %+v, %s", inc.Episodes, inc.State)
 	}

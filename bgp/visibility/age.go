@@ -65,7 +65,7 @@ func (t *matrix) wake(rec *record, at bgp.Micros) {
 func (t *matrix) schedule(rec *record, expected bool, now bgp.Micros) {
 	next := float64(math.MaxInt64)
 	soon := func(d float64) { next = min(next, d) }
-	observed, carried := t.sums(rec, now)
+	observed, _ := t.sums(rec, now)
 	mature := float64(t.cfg.ExpectAfter / ms)
 	switch {
 	case !rec.is(recKnown):
@@ -74,10 +74,10 @@ func (t *matrix) schedule(rec *record, expected bool, now bgp.Micros) {
 		soon(mature - float64(rec.observed))
 	case expected && !rec.is(recAnnounced):
 		soon(max(mature, t.fallsAt(rec, t.cfg.ExpectShare)))
-	case expected != (carried >= t.cfg.ExpectShare*observed): // a session came back before this was judged
+	case expected != t.deserves(rec, now): // a session came back before this was judged
 		soon(float64((now - rec.since) / ms))
 	case rec.is(recAnnounced) && !expected:
-		soon(t.risesAt(rec, t.cfg.ExpectShare))
+		soon(min(t.risesAt(rec, t.cfg.ExpectShare), mature))
 	case rec.is(recAnnounced):
 		d := t.risesAt(rec, t.cfg.QuietShare)
 		if rec.is(recMoved) {
@@ -99,8 +99,9 @@ func (t *matrix) schedule(rec *record, expected bool, now bgp.Micros) {
 // being expected, are heard again after flapping, and records that say nothing any more are dropped. changed, which may be
 // nil, is called for every row whose vote may have changed, possibly more than once, and must not write to the table.
 //
-// A cell known for at least Config.ExpectAfter is expected while its share is at least Config.ExpectShare; the change is seen at
-// most one minute after the share crosses, and of a withdrawn cell when it has been so for Config.ExpectAfter. A cell withdrawn without pause for Config.Window is forgotten: what is announced
+// A cell known for at least Config.ExpectAfter is expected while its share is at least Config.ExpectShare, and when it has been
+// announced for Config.ExpectAfter without pause, whatever was before, until it has been withdrawn for as long; the change is seen at
+// most one minute after, and of a withdrawn cell when it has been so for Config.ExpectAfter. A cell withdrawn without pause for Config.Window is forgotten: what is announced
 // after that is learned anew. Rows that are frozen keep what they expect, see Freeze.
 func (t *matrix) Tick(now bgp.Micros, changed func(RowID)) {
 	now = t.advance(now)
@@ -222,17 +223,26 @@ func (t *matrix) quieten(rec *record, m *rowMeta, pe *peer, now bgp.Micros) bool
 	return t.unmute(m, pe)
 }
 
-// expect judges a cell by its share.
+// deserves reports whether a cell known for long enough is expected: by its share; or because it has been steady for as long as would
+// make a stranger expected, so that a network that was often away and has come back is seen when it fails again.
+func (t *matrix) deserves(rec *record, now bgp.Micros) bool {
+	if in := now - rec.since; rec.is(recAnnounced) && in >= t.cfg.ExpectAfter || rec.is(recSteady) && in < t.cfg.ExpectAfter {
+		return true
+	}
+	observed, carried := t.sums(rec, now)
+	return carried >= t.cfg.ExpectShare*observed
+}
+
+// expect judges a cell by its history.
 func (t *matrix) expect(rec *record, q *word, bit uint64, now bgp.Micros) {
 	if !rec.is(recKnown) {
 		return // away: nothing ages
 	}
-	observed, carried := t.sums(rec, now)
-	if observed < float64(t.cfg.ExpectAfter/ms) {
+	if observed, _ := t.sums(rec, now); observed < float64(t.cfg.ExpectAfter/ms) {
 		return
 	}
 	switch {
-	case carried >= t.cfg.ExpectShare*observed:
+	case t.deserves(rec, now):
 		q.expected |= bit
 	case rec.is(recAnnounced) || now-rec.since >= t.cfg.ExpectAfter: // in its first hours a short absence would be a quarter of all that is known
 		q.expected &^= bit

@@ -189,7 +189,7 @@ func (t *matrix) applyWithdraw(r RowID, p PeerID, at bgp.Micros) (c Change) {
 		if known && t.transition(rec, at) && t.mute(r, m, pe) {
 			c |= BecameMuted
 		}
-		rec.enter(false, known, at)
+		rec.leave(known, at, t.cfg.ExpectAfter)
 		t.schedule(rec, expected, at)
 	}
 	q.known |= pe.bit

@@ -33,7 +33,7 @@ type Config struct {
 	MaxHops    int `json:"-"` // hops of AS paths of watched rows, 20 bytes each, see SetPath; they decide nothing; default 16,000,000, at most 1,073,741,824
 
 	ExpectShare float64    // share of observed time a cell must have been announced to be expected; default 0.75
-	ExpectAfter bgp.Micros // observed time below which the share is not judged; default 1 h
+	ExpectAfter bgp.Micros // observed time below which the share is not judged, and time without pause that is enough whatever the share; default 1 h
 	Window      bgp.Micros // how far back the share looks; default 7 d, at most 14 d
 
 	FlapTransitions int        // a cell with more than this many transitions within FlapWindow is muted; default 6, at most 62

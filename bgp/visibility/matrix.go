@@ -178,8 +178,8 @@ func (t *matrix) stats() Stats {
 // Now is the latest time the table has been told.
 func (t *matrix) Now() bgp.Micros { return max(t.now, 0) }
 
-// lastTime is the last instant the due queue can express, in the year 2990; later times count as it.
-const lastTime = (1<<29 - 1 - horizon) * minute
+// lastTime is the last instant the due queue can express, in the year 2480; later times count as it.
+const lastTime = (1<<28 - 1 - horizon) * minute
 
 func (t *matrix) advance(at bgp.Micros) bgp.Micros {
 	if at = min(max(at, 0), lastTime); at > t.now {

@@ -19,7 +19,8 @@ const (
 	recKnown     = 1 << 31
 	recAnnounced = 1 << 30
 	recMoved     = 1 << 29 // since is a transition between announced and withdrawn
-	recFlags     = recKnown | recAnnounced | recMoved
+	recSteady    = 1 << 28 // withdrawn, after Config.ExpectAfter or more of being announced without pause
+	recFlags     = recKnown | recAnnounced | recMoved | recSteady
 )
 
 func (r *record) is(flag uint32) bool { return r.due&flag != 0 }
@@ -35,6 +36,15 @@ func (r *record) enter(announced, moved bool, at bgp.Micros) {
 	}
 	if moved {
 		r.due |= recMoved
+	}
+}
+
+// leave is enter for a withdrawal; expectAfter is Config.ExpectAfter.
+func (r *record) leave(moved bool, at, expectAfter bgp.Micros) {
+	steady := r.is(recAnnounced) && at-r.since >= expectAfter
+	r.enter(false, moved, at)
+	if steady {
+		r.due |= recSteady
 	}
 }
 

@@ -59,6 +59,7 @@ type refCell struct {
 	origin      uint32
 	past        []refSeg // before since
 	moved       bool     // since is a transition
+	steady      bool     // withdrawn after having been announced for long
 	transitions []bgp.Micros
 }
 
@@ -124,6 +125,7 @@ func (f *reference) enter(c *refCell, s State, at bgp.Micros, moved bool) {
 			c.muted = true
 		}
 	}
+	c.steady = s == Withdrawn && c.state == Announced && at-c.since >= f.cfg.ExpectAfter
 	c.state, c.since, c.heard, c.moved = s, at, true, moved
 }
 
@@ -334,8 +336,10 @@ func (f *reference) tick(now bgp.Micros) {
 			observed, carried := f.share(c, now)
 			judged := observed >= float64(f.cfg.ExpectAfter)/1e3
 			in := now - c.since
-			if most := carried >= f.cfg.ExpectShare*observed; judged && c.state != Unknown && (most || c.state == Announced || in >= f.cfg.ExpectAfter) {
-				c.expected = most
+			long := in >= f.cfg.ExpectAfter
+			deserves := carried >= f.cfg.ExpectShare*observed || c.state == Announced && long || c.steady && !long
+			if judged && c.state != Unknown && (deserves || c.state == Announced || long) {
+				c.expected = deserves
 			}
 			forget := false
 			switch c.state {

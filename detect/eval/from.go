@@ -2,7 +2,6 @@ package eval
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -55,11 +54,12 @@ func FromIncidents(incidents []*detect.Incident, level Level) (alerts []Alert) {
 				again := a
 				again.ID = inc.ID + "/episode-" + strconv.Itoa(n+1)
 				again.Earliest, again.Latest, again.Crossed = micros(e.Start), micros(e.Start), micros(e.Start)
-				again.Raised, again.Published, again.End = at, at, micros(e.End)
-				if len(inc.Signals) > 0 { // the peak of an episode is a share; this is what it is of
-					again.Size = int(math.Round(float64(e.PeakLostShare) * float64(inc.Signals[0].Prefixes.Expected)))
+				if !e.Earliest.IsZero() {
+					again.Earliest, again.Latest, again.Crossed = micros(e.Earliest), micros(e.Latest), micros(e.Latest)
 				}
-				again.Detail = fmt.Sprintf("episode, peak %.1f %%", 100*float64(e.PeakLostShare))
+				again.Raised, again.Published, again.End = at, at, micros(e.End)
+				again.Size = e.Prefixes
+				again.Detail = fmt.Sprintf("episode, %d prefixes, peak %.1f %%", e.Prefixes, 100*float64(e.PeakLostShare))
 				alerts = append(alerts, again)
 			}
 		}

@@ -40,8 +40,13 @@ func archiveGoals(name string, reports []eval.Report) (out []evalGoal) {
 	country, network := reports[0].Scores, reports[2].Scores
 	for _, g := range []evalGoal{
 		ratioGoal("country recall, suspected", country[suspected].Recall, 0.95),
-		ratioGoal("country precision, confirmed", country[confirmed].Precision, 0.95),
+		ratioGoal("country precision, suspected", country[suspected].Precision, 0.95),
 		ratioGoal("country recall, confirmed", country[confirmed].Recall, 0.95),
+		ratioGoal("country precision, confirmed", country[confirmed].Precision, 0.95),
+		spreadGoal("countries, t0 to suspected", country[suspected].CrossedToRaised, "95th percentile", 20),
+		spreadGoal("countries, t0 to confirmed", country[confirmed].CrossedToRaised, "95th percentile", 190),
+		ratioGoal("countries, start interval holds the start", country[suspected].StartCovered, 0.95),
+		spreadGoal("countries, width of the start interval", country[suspected].Width, "median", 120),
 		ratioGoal("network recall, suspected", network[suspected].Recall, 0.90),
 		spreadGoal("networks, t0 to suspected", network[suspected].CrossedToRaised, "95th percentile", 20),
 		spreadGoal("networks, t0 to confirmed", network[confirmed].CrossedToRaised, "95th percentile", 190),
