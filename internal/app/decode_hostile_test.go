@@ -106,7 +106,7 @@ func corrupt(b []byte, rng *rand.Rand) []byte {
 // The bounds of one corrupted file of at most 16 KiB.
 const (
 	hostileTime   = 10 * time.Second // far more than any takes; less is a hang
-	hostileMemory = 8 << 20          // bytes allocated, freed ones included
+	hostileMemory = 12 << 20         // bytes allocated, freed ones included
 )
 
 // TestDecodeHostile corrupts small files and decodes them as the command does: it must not fail, hang or use memory without bound,

@@ -170,6 +170,8 @@ func (d *faultDraw) over(t *faultTally, found []*detect.Incident, theirs, alerte
 				mine = inc
 			}
 		case inc.Entity.Type == "network" && d.loss.networks[inc.Entity.Code]:
+		case inc.Entity.Key() == "country:XA" && about(bgp.Micros(inc.Start.Time.Micros())): // it is about the loss, and no use: not found
+			differs = append(differs, "told late: "+Line(inc))
 		default:
 			others = true
 			differs = append(differs, "beside the loss: "+Line(inc))
