@@ -25,7 +25,7 @@ check test soak fuzz bench: export COREWATCH_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: help build run check test soak lint fuzz bench clean
+.PHONY: help build run check test soak lint fuzz method bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ lint: ## build the pinned lint tools into bin/tools, then format, vet, staticche
 
 fuzz: ## every fuzz target: its corpus, then FUZZTIME (default 5s) of new inputs
 	@$(STAGES) -pkgs '$(PKGS)' -fuzztime '$(or $(FUZZTIME),5s)' fuzz
+
+method: ## bring the numbers in docs/method.md to those of the code
+	@go run ./internal/methodpage
 
 bench: ## benchmarks with allocations (BENCH=regexp picks some)
 	@go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(PKGS)
