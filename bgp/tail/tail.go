@@ -71,7 +71,7 @@ func (f *Folder) names() ([]string, error) {
 		return nil, fmt.Errorf("folder of MRT files: %w", err)
 	}
 	if len(list) > maxFiles {
-		return nil, fmt.Errorf("folder of MRT files %s: more than %d files; move old ones away", f.dir, maxFiles)
+		return nil, fmt.Errorf("the folder holds more than %d files; move old ones away", maxFiles)
 	}
 	var out []string
 	for _, e := range list {

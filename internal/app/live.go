@@ -48,6 +48,7 @@ type live struct {
 	saved   bgp.Micros        // time of the checkpoint
 	told    map[string]string // by source: the position noted last
 	again   map[string]bool   // collectors of which a source will give again what came meanwhile
+	said    map[string]string // by source: why it gave nothing, as logged
 }
 
 // source is where records come from. It never loses one: what take refuses to go on with comes again.
@@ -226,9 +227,7 @@ func (l *live) drain(s source) error {
 		if failed != nil {
 			return failed
 		}
-		if err != nil { // the source says so itself on the pages, and is asked again
-			l.logger.Debug().Err(err).Str("source", s.name()).Msg("polling")
-		}
+		l.say(s.name(), err)
 		if p := s.position(); p != l.told[s.name()] {
 			if _, err := l.note(controlSource, sourcePosition{s.name(), p}); err != nil {
 				return err
@@ -242,6 +241,25 @@ func (l *live) drain(s source) error {
 		}
 	}
 	return nil
+}
+
+// say logs what became of a source, once: it is asked five times a second. The pages show it, too.
+func (l *live) say(name string, err error) {
+	now := ""
+	if err != nil {
+		now = err.Error()
+	}
+	if was := l.said[name]; now == was {
+		return
+	}
+	if l.said == nil {
+		l.said = map[string]string{}
+	}
+	if l.said[name] = now; err != nil {
+		l.logger.Warn().Err(err).Str("source", name).Msg("a source gives nothing; it is asked again")
+		return
+	}
+	l.logger.Info().Str("source", name).Msg("the source is back")
 }
 
 // gap notes that records of a collector are being missed.

@@ -2,7 +2,10 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"sync"
 	"time"
 
@@ -67,6 +70,22 @@ func (s *folderSource) poll(now time.Time, take func(received) bool) error {
 	return err
 }
 
+// public says why something failed without the paths and addresses of this machine, for pages that everybody reads. The log has all of it.
+func public(err error) string {
+	var path *fs.PathError
+	var name *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &path):
+		return path.Err.Error()
+	case errors.As(err, &name):
+		return "the name " + name.Name + " cannot be resolved"
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	return err.Error()
+}
+
 // status is for the pages.
 func (s *folderSource) status() web.SourceStatus {
 	s.mu.Lock()
@@ -74,7 +93,7 @@ func (s *folderSource) status() web.SourceStatus {
 	out := web.SourceStatus{Name: s.conf.Collector, State: "connected", Last: s.last, Detail: fmt.Sprintf("%d records from a folder of MRT files", s.count)}
 	switch {
 	case s.err != nil:
-		out.State, out.Detail = "unreachable", s.err.Error()
+		out.State, out.Detail = "unreachable", "folder of MRT files: "+public(s.err)
 	case s.last.IsZero():
 		out.State, out.Detail = "connecting", "the folder is there; nothing was written to it yet"
 	}

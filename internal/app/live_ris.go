@@ -29,6 +29,9 @@ func (s *risSource) poll(_ time.Time, take func(received) bool) error {
 	s.client.Poll(func(e rislive.Event) bool {
 		return take(received{collector: e.Collector, raw: e.Raw, gap: e.Why})
 	})
+	if st := s.client.Status(); !st.Connected {
+		return st.Err
+	}
 	return nil
 }
 
@@ -47,11 +50,11 @@ func (s *risSource) status() web.SourceStatus {
 		out.Detail = fmt.Sprintf("%d messages and %d session states of %d frames; %d malformed, %d in which JSON and octets disagree",
 			c.Messages, c.States, c.Frames, c.Malformed, c.Disagreed)
 		if st.Err != nil {
-			out.Detail += "; " + st.Err.Error()
+			out.Detail += "; " + public(st.Err)
 		}
 	case st.Err != nil:
 		out.State = "unreachable"
-		out.Detail = fmt.Sprintf("%v; tried %d times, and again within a minute", st.Err, st.Attempts)
+		out.Detail = fmt.Sprintf("%s; tried %d times, and again within a minute", public(st.Err), st.Attempts)
 	}
 	return out
 }

@@ -3,9 +3,12 @@ package app
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,5 +195,21 @@ func TestLiveReplaysToTheSameBytes(t *testing.T) {
 				t.Errorf("%d incidents in the store, %v", len(list), err)
 			}
 		})
+	}
+}
+
+// TestPublicErrors: what a page says of a failure names no path or address of the machine.
+func TestPublicErrors(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "secret")
+	s := &folderSource{conf: conf.Source{Collector: "rc0", Folder: folder}}
+	if err := s.poll(time.Now(), nil); err == nil || !strings.Contains(err.Error(), "secret") {
+		t.Errorf("for the log: %v", err)
+	}
+	if st := s.status(); st.State != "unreachable" || strings.Contains(st.Detail, "secret") || !strings.Contains(st.Detail, "no such file") {
+		t.Errorf("for the page: %+v", st)
+	}
+	lookup := &net.DNSError{Err: "no such host", Name: "ris-live.example", Server: "10.0.0.53:53"}
+	if text := public(fmt.Errorf("connecting: %w", &net.OpError{Op: "dial", Err: lookup})); strings.Contains(text, "10.0.0.53") || !strings.Contains(text, "ris-live.example") {
+		t.Error(text)
 	}
 }
