@@ -276,6 +276,7 @@ func (m *Monitor) Tick(now bgp.Micros) {
 	if now%(3600*bgp.Second) == 0 {
 		for _, f := range m.fams {
 			f.retire(m, now)
+			f.release(m, now)
 		}
 		m.read(now)
 	}
