@@ -11,10 +11,13 @@ import (
 	"github.com/corewatch/corewatch/detect/eval/inject"
 )
 
-// faultSeeds is how many draws of faults to play: 50, or as many as COREWATCH_SEEDS says, at most 1,000.
+// faultSeeds is how many draws of faults to play: 50 (one of each kind in short runs), or as many as COREWATCH_SEEDS says, at most 1,000.
 func faultSeeds(t testing.TB) uint64 {
 	text := os.Getenv("COREWATCH_SEEDS")
 	if text == "" {
+		if testing.Short() {
+			return 8
+		}
 		return 50
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
