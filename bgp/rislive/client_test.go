@@ -152,8 +152,10 @@ func TestSlowConsumer(t *testing.T) {
 		<-ctx.Done()
 	})
 	c := run(t, Options{Endpoint: s.endpoint(), Buffer: 10_000})
-	for c.Status().Waiting < 9_000 {
-		time.Sleep(time.Millisecond)
+	for end := time.Now().Add(20 * time.Second); c.Status().Waiting < 9_000; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nothing waits: %+v", c.Status())
+		}
 	}
 	time.Sleep(100 * time.Millisecond)
 	if w := c.Status().Waiting; w > 10_000 {
