@@ -141,7 +141,7 @@ func TestStoredFrames(t *testing.T) {
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "rislive", "*.jsonl"))
 	if err != nil || len(files) == 0 {
-		t.Skip("no stored frames of RIS Live: set COREWATCH_DATA")
+		t.Skip("did not run: no stored frames of RIS Live (COREWATCH_DATA)")
 	}
 	var d Decoder
 	frames, records := 0, 0

@@ -46,6 +46,7 @@ type live struct {
 	kept    string                  // path of the checkpoint
 	codec   *freeze.Codec[state]
 	saved   bgp.Micros        // time of the checkpoint
+	second  bgp.Micros        // the clock's last tick in the journal
 	told    map[string]string // by source: the position noted last
 	again   map[string]bool   // collectors of which a source will give again what came meanwhile
 	said    map[string]string // by source: why it gave nothing, as logged
@@ -126,7 +127,7 @@ func (l *live) catchUp(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	l.f, l.decoder, l.saved = out.f, out.decoders, out.f.now
+	l.f, l.decoder, l.saved, l.second = out.f, out.decoders, out.f.now, out.f.now
 	for i := range out.files {
 		l.inputs = append(l.inputs, &out.files[i].Input)
 	}
@@ -192,14 +193,40 @@ func (l *live) run(ctx context.Context) error {
 
 // step asks every source once, and ends the second when it is over.
 func (l *live) step() error {
+	if err := l.advance(l.now()); err != nil {
+		return err
+	}
 	for _, s := range l.sources {
 		if err := l.drain(s); err != nil {
 			return err
 		}
 	}
-	if sec := l.now() - l.now()%second; sec > l.f.now {
-		return l.endSecond(sec)
+	if l.second <= l.f.now {
+		return nil
 	}
+	if err := l.apply(); err != nil {
+		return err
+	}
+	if l.onSecond != nil {
+		l.onSecond(l.second)
+	}
+	if l.second-l.saved >= keepEveryLive {
+		return l.save()
+	}
+	return nil
+}
+
+// advance lets the clock come to the second that an instant lies in, before anything of that second: as in an archive.
+func (l *live) advance(at bgp.Micros) error {
+	sec := at - at%second
+	if sec <= l.second {
+		return nil
+	}
+	if err := l.log.Tick(sec); err != nil {
+		return err
+	}
+	l.at, l.second = max(l.at, sec), sec
+	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Tick, At: sec}})
 	return nil
 }
 
@@ -264,6 +291,9 @@ func (l *live) say(name string, err error) {
 
 // gap notes that records of a collector are being missed.
 func (l *live) gap(collector, why string) error {
+	if err := l.advance(l.now()); err != nil {
+		return err
+	}
 	text, err := l.note(controlGap, collectorGap{collector, why})
 	if err != nil {
 		return err
@@ -275,6 +305,9 @@ func (l *live) gap(collector, why string) error {
 // accept keeps one record.
 func (l *live) accept(collector string, raw []byte) error {
 	at := l.now()
+	if err := l.advance(at); err != nil {
+		return err
+	}
 	p, err := l.log.Append(collector, raw, at)
 	if err != nil {
 		return err
@@ -309,25 +342,6 @@ func (l *live) note(kind string, v any) (string, error) {
 	}
 	l.at = l.now()
 	return string(text), l.log.Control(l.at, kind, string(text))
-}
-
-// endSecond lets the clock come to a second, and makes something of what was received until then.
-func (l *live) endSecond(sec bgp.Micros) error {
-	if err := l.log.Tick(sec); err != nil {
-		return err
-	}
-	l.at = max(l.at, sec)
-	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Tick, At: sec}})
-	if err := l.apply(); err != nil {
-		return err
-	}
-	if l.onSecond != nil {
-		l.onSecond(sec)
-	}
-	if sec-l.saved >= keepEveryLive {
-		return l.save()
-	}
-	return nil
 }
 
 // apply makes what was received durable, and only then something of it.

@@ -23,7 +23,7 @@ func newRISSource(c conf.RISLive) (*risSource, error) {
 	return &risSource{c, client}, nil
 }
 
-func (s *risSource) name() string { return "ris-live" }
+func (s *risSource) name() string { return "ris/live" } // no collector can have that name
 
 func (s *risSource) poll(_ time.Time, take func(received) bool) error {
 	s.client.Poll(func(e rislive.Event) bool {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/collect"
+	order "github.com/corewatch/corewatch/bgp/journal"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/scenario"
 	"github.com/corewatch/corewatch/detect/signal"
@@ -190,11 +191,39 @@ func TestLiveReplaysToTheSameBytes(t *testing.T) {
 			if says := jsonOf(t, again.f.m); !bytes.Equal(said, says) {
 				t.Errorf("live\n%s\nits journal\n%s", said, says)
 			}
+			inOrder(t, filepath.Join(dir, liveFolder))
 			list, _, err := store.Incidents(t.Context(), sqlite.Query{Limit: 100})
 			if err != nil || len(list) != bytes.Count(said, []byte{'\n'}) {
 				t.Errorf("%d incidents in the store, %v", len(list), err)
 			}
 		})
+	}
+}
+
+// inOrder fails when a message of a second stands in the journal before the tick of that second.
+func inOrder(t *testing.T, dir string) {
+	t.Helper()
+	log, err := collect.Follow(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	var last bgp.Micros
+	messages := 0
+	e, err := log.Next()
+	for ; err == nil; e, err = log.Next() {
+		switch e.Kind {
+		case order.Message:
+			messages++
+			last = e.At
+		case order.Tick:
+			if e.At <= last {
+				t.Fatalf("a message of %s stands before the tick of %s", stamp(last), stamp(e.At))
+			}
+		}
+	}
+	if !errors.Is(err, io.EOF) || messages == 0 {
+		t.Errorf("%d messages, %v", messages, err)
 	}
 }
 
