@@ -37,6 +37,19 @@ func (e *Engine) Reconfigure(cfg Config, software, configDigest string) {
 	}
 }
 
+// Rereferenced is the change of the revision that tells of other reference tables.
+const Rereferenced = "rereferenced"
+
+// Rereference tells of other reference tables, from the present instant on: each open incident of a place has a revision that names them. The
+// world has the new ones by then. A network is what its routes say it is, whatever the tables.
+func (e *Engine) Rereference(reason string) {
+	for _, w := range e.active {
+		if w.inc != nil && w.inc.doc.Entity.Type != "network" {
+			w.inc.revise(e, w, Rereferenced, reason)
+		}
+	}
+}
+
 // changeOf says what of the rules changed, "" when nothing did.
 func changeOf(a, b Method) string {
 	var parts []string

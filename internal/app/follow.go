@@ -26,6 +26,11 @@ type follower struct {
 	routes  routeReader          // of the table record being applied
 	paths   bool                 // tell the monitor the AS paths
 	words   []uint32             // of the path being told
+
+	// Of a live monitor's journal.
+	tables  tableFolder
+	inForce liveTables
+	err     error // the tables that the journal names cannot be opened: nothing more can be applied
 }
 
 // recordCounts is what became of the records, for the summary.

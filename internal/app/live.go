@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -18,7 +19,6 @@ import (
 	order "github.com/corewatch/corewatch/bgp/journal"
 	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/detect"
-	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/internal/freeze"
 	"github.com/corewatch/corewatch/web"
@@ -31,7 +31,8 @@ type live struct {
 	f       *follower
 	rec     *recorder
 	sources []source
-	places  func(first time.Time) (signal.Places, error)
+	tables  tableFolder
+	refresh <-chan string // names of reference tables that were kept and are to be in force; may be nil
 	conf    conf.Config
 	logger  zerolog.Logger
 	clock   func() time.Time
@@ -96,7 +97,14 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 		l.logger.Warn().Int64("octets", n).Msg("the journal ended in an unfinished block; what it named was never used and is read again")
 	}
 	l.at = l.log.Journal().Last()
-	if err := l.catchUp(ctx, dir); err != nil {
+	sha, err := l.tables.keep(l.conf.Reference)
+	if err == nil {
+		err = l.catchUp(ctx, dir, sha)
+	}
+	if err == nil && l.f.inForce.SHA256 != sha {
+		err = l.relocate(sha)
+	}
+	if err != nil {
 		return errors.Join(err, l.log.Close())
 	}
 	for _, s := range l.sources {
@@ -107,16 +115,20 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 	return l.missed()
 }
 
-// catchUp notes that the monitor starts, and applies what the journal holds.
-func (l *live) catchUp(ctx context.Context, dir string) error {
-	if _, err := l.note(controlStart, liveStart{Software(), l.conf.Detect, l.conf.Peers}); err != nil {
+// catchUp notes that the monitor starts, and applies what the journal holds. sha names the reference tables of a journal that begins.
+func (l *live) catchUp(ctx context.Context, dir, sha string) error {
+	start := liveStart{Software: Software(), Detect: l.conf.Detect, Peers: l.conf.Peers}
+	if l.at == 0 {
+		start.Tables = &liveTables{sha, l.now()}
+	}
+	if _, err := l.note(controlStart, start); err != nil {
 		return err
 	}
 	if err := l.log.Commit(); err != nil {
 		return err
 	}
 	out, err := followLog(ctx, dir, logRun{
-		places: l.places, rec: l.rec, keep: l.kept, codec: l.codec, log: l.logger,
+		tables: l.tables, rec: l.rec, keep: l.kept, codec: l.codec, log: l.logger,
 		each: func(e *order.Entry) {
 			var p sourcePosition
 			if e.Kind == order.Control && e.Name == controlSource && json.Unmarshal([]byte(e.Text), &p) == nil {
@@ -136,6 +148,19 @@ func (l *live) catchUp(ctx context.Context, dir string) error {
 
 // keepEveryLive is how much event time passes between two checkpoints of a live monitor: what is done again at most after a stop.
 const keepEveryLive = 600 * second
+
+// relocate puts reference tables in force that were kept beside the journal.
+func (l *live) relocate(sha string) error {
+	if err := l.advance(l.now()); err != nil {
+		return err
+	}
+	text, err := l.note(controlTables, liveTables{sha, l.at})
+	if err != nil {
+		return err
+	}
+	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: controlTables, Text: text}})
+	return nil
+}
 
 // save writes a checkpoint, between two seconds, when everything up to now is on the disk and in the store.
 func (l *live) save() error {
@@ -195,6 +220,15 @@ func (l *live) run(ctx context.Context) error {
 func (l *live) step() error {
 	if err := l.advance(l.now()); err != nil {
 		return err
+	}
+	select {
+	case sha := <-l.refresh: // nil never gives
+		if sha != l.f.inForce.SHA256 {
+			if err := l.relocate(sha); err != nil {
+				return err
+			}
+		}
+	default:
 	}
 	for _, s := range l.sources {
 		if err := l.drain(s); err != nil {
@@ -353,7 +387,7 @@ func (l *live) apply() error {
 		l.f.event(&l.batch[i])
 	}
 	l.batch, l.bytes = l.batch[:0], 0
-	return l.rec.err
+	return cmp.Or(l.rec.err, l.f.err)
 }
 
 // close applies what was received, writes a checkpoint and closes the log.

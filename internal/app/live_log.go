@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -8,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -26,12 +26,14 @@ const (
 	controlStart  = "start"  // a monitor began, or began again: a liveStart
 	controlSource = "source" // how far a source was read: a sourcePosition
 	controlGap    = "gap"    // records of a collector are being missed: a collectorGap
+	controlTables = "tables" // other reference tables are in force: a liveTables
 )
 
 type liveStart struct {
 	Software string        `json:"software"`
 	Detect   detect.Config `json:"detect"`
 	Peers    signal.Config `json:"peers"`
+	Tables   *liveTables   `json:"tables,omitempty"` // in force from the beginning of the journal
 }
 
 type sourcePosition struct {
@@ -69,12 +71,17 @@ func (f *follower) control(e *collect.Event) {
 		if json.Unmarshal([]byte(e.Text), &s) == nil {
 			f.m.Reconfigure(s.Peers, s.Detect, Software())
 		}
+	case controlTables:
+		var t liveTables
+		if json.Unmarshal([]byte(e.Text), &t) == nil {
+			f.relocate(t)
+		}
 	}
 }
 
 // logRun is what following a log needs beside the log.
 type logRun struct {
-	places func(first time.Time) (signal.Places, error)
+	tables tableFolder
 	rec    *recorder
 	paths  bool                             // keep AS paths, for a snapshot
 	each   func(*order.Entry)               // for every entry, those passed over included; may be nil
@@ -140,8 +147,8 @@ func (r *logRun) follow(ctx context.Context, dir string, c *checkpoint) (*follow
 				r.watch(log.Done(), f.now)
 			}
 		}
-		if r.rec.err != nil {
-			return nil, r.rec.err
+		if err := cmp.Or(r.rec.err, f.err); err != nil {
+			return nil, err
 		}
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, order.ErrTorn) {
@@ -161,7 +168,11 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 		return nil, errors.New("the journal does not begin with the start of a monitor that this version knows")
 	}
 	r.see(&e.Entry)
-	where, err := r.places(e.At.Time())
+	tables := liveTables{For: e.At}
+	if s.Tables != nil {
+		tables = *s.Tables
+	}
+	where, err := r.tables.open(tables)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +183,7 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 	if err != nil {
 		return nil, err
 	}
-	f := &follower{m: m, onTick: r.rec.tick, paths: r.paths, routes: routeReader{paths: r.paths}}
+	f := &follower{m: m, onTick: r.rec.tick, paths: r.paths, routes: routeReader{paths: r.paths}, tables: r.tables, inForce: tables}
 	if c == nil {
 		return f, nil
 	}
@@ -181,8 +192,20 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 	if err := c.thaw(r.codec, &st); err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if err := log.Skip(at.Entries, st.decoders, r.see); err != nil && !errors.Is(err, io.EOF) {
+	if err := log.Skip(at.Entries, st.decoders, func(e *order.Entry) {
+		if e.Kind == order.Control && e.Name == controlTables {
+			_ = json.Unmarshal([]byte(e.Text), &tables) // what this version cannot read it did not apply either
+		}
+		r.see(e)
+	}); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
+	}
+	if tables != f.inForce {
+		if where, err = r.tables.open(tables); err != nil {
+			return nil, err
+		}
+		m.Use(where)
+		f.inForce = tables
 	}
 	if head := log.Head(); hex.EncodeToString(head[:]) != at.Head {
 		return nil, fmt.Errorf("%w: it is of another journal", errUnusable)

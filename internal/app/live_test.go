@@ -88,6 +88,12 @@ expect   outage country:XA confirmed
 // It gives the monitor's folder, its incidents as they are at the end, and the store.
 func watchedLive(t *testing.T, s *scenario.Scenario, stops []int, kill bool) (dir string, incidents []byte, store *sqlite.Store) {
 	t.Helper()
+	return watchedLiveWith(t, s, stops, kill, func(string, *live) {}, func(int, *live) {})
+}
+
+// watchedLiveWith prepares each monitor before it opens its log, and does something more each second.
+func watchedLiveWith(t *testing.T, s *scenario.Scenario, stops []int, kill bool, prepare func(log string, l *live), each func(sec int, l *live)) (dir string, incidents []byte, store *sqlite.Store) {
+	t.Helper()
 	var err error
 	dir = t.TempDir()
 	store, err = sqlite.OpenMemory(t.Context())
@@ -114,12 +120,14 @@ func watchedLive(t *testing.T, s *scenario.Scenario, stops []int, kill bool) (di
 	end := s.End + 2*second
 	open := func() *live {
 		l := &live{rec: recordInto(t.Context(), store, detect.Live), conf: c, logger: zerolog.Nop(), again: map[string]bool{}, clock: func() time.Time { return now.Time() }}
-		l.places = func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) }
+		l.tables = scenarioTables(s)
 		for _, f := range c.Sources {
 			l.sources = append(l.sources, &folderSource{conf: f})
 			l.again[f.Collector] = true
 		}
-		if err := l.open(t.Context(), filepath.Join(dir, liveFolder)); err != nil {
+		log := filepath.Join(dir, liveFolder)
+		prepare(log, l)
+		if err := l.open(t.Context(), log); err != nil {
 			t.Fatal(err)
 		}
 		return l
@@ -128,6 +136,7 @@ func watchedLive(t *testing.T, s *scenario.Scenario, stops []int, kill bool) (di
 	for sec := 0; now < end; sec++ {
 		now += second
 		prog.until(t, now)
+		each(sec, l)
 		if err := l.step(); err != nil {
 			t.Fatal(err)
 		}
@@ -146,6 +155,11 @@ func watchedLive(t *testing.T, s *scenario.Scenario, stops []int, kill bool) (di
 		t.Fatal(err)
 	}
 	return dir, jsonOf(t, l.f.m), store
+}
+
+// scenarioTables opens the places of a scenario, whatever is asked for.
+func scenarioTables(s *scenario.Scenario) tableFolder {
+	return tableFolder{places: func(string, time.Time) (signal.Places, error) { return newScenarioPlaces(s) }}
 }
 
 func jsonOf(t *testing.T, m *signal.Monitor) []byte {
@@ -182,7 +196,7 @@ func TestLiveReplaysToTheSameBytes(t *testing.T) {
 				t.Fatalf("nothing was confirmed: %s", said)
 			}
 			again, err := followLog(t.Context(), filepath.Join(dir, liveFolder), logRun{
-				rec: &recorder{}, places: func(time.Time) (signal.Places, error) { return newScenarioPlaces(s) },
+				rec: &recorder{}, tables: scenarioTables(s),
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/collect"
 	"github.com/corewatch/corewatch/detect"
-	"github.com/corewatch/corewatch/detect/signal"
 )
 
 // logIn is the folder of a live monitor's log, when that is what was given; "" otherwise.
@@ -27,6 +26,9 @@ func (r Replay) follow(ctx context.Context, dir string) (*outcome, error) {
 	if r.Config != "" {
 		return nil, errors.New("--config goes with MRT files: the journal says itself which numbers it was made with")
 	}
+	if r.Reference != "" {
+		return nil, errors.New("--reference goes with MRT files: the tables of a journal are kept beside it")
+	}
 	rec, err := newRecorder(ctx, r.Store, detect.Live)
 	if err != nil {
 		return nil, err
@@ -37,13 +39,7 @@ func (r Replay) follow(ctx context.Context, dir string) (*outcome, error) {
 	bar := newProgress(r.Err, "replay", r.Terminal, 0)
 	got, err := followLog(ctx, dir, logRun{
 		rec: rec, paths: r.Snapshot != "", log: r.Log,
-		places: func(first time.Time) (signal.Places, error) {
-			p, notes, err := newPlaces(r.Reference, first)
-			for _, n := range notes {
-				r.Log.Info().Msg(n)
-			}
-			return p, err
-		},
+		tables: keptIn(dir, r.Log),
 		watch: func(done int64, now bgp.Micros) { bar.at(done, now) },
 	})
 	bar.done()

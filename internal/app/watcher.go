@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/rislive"
 	"github.com/corewatch/corewatch/detect"
-	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/store/sqlite"
 	"github.com/corewatch/corewatch/web"
@@ -28,6 +26,8 @@ type watcher struct {
 	streams []*rislive.Client // that run beside
 	again   map[string]bool   // collectors whose source reads again what came while the monitor was not running
 
+	refresh chan string // names of reference tables that were kept and are to be in force
+
 	mu    sync.Mutex // guards what follows
 	phase string
 	now   bgp.Micros
@@ -37,7 +37,7 @@ type watcher struct {
 const liveFolder = "live"
 
 func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
-	w := &watcher{conf: c, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}}
+	w := &watcher{conf: c, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}, refresh: make(chan string, 1)}
 	for _, s := range c.Sources {
 		if s.RISLive == nil {
 			w.sources, w.again[s.Collector] = append(w.sources, &folderSource{conf: s}), true
@@ -56,13 +56,7 @@ func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Log
 func (w *watcher) run(ctx context.Context) (err error) {
 	w.set("replaying", 0)
 	l := &live{rec: recordInto(ctx, w.store, detect.Live), conf: w.conf, logger: w.log, sources: w.sources, again: w.again}
-	l.places = func(first time.Time) (signal.Places, error) {
-		p, notes, err := newPlaces(w.conf.Reference, first)
-		for _, n := range notes {
-			w.log.Info().Msg(n)
-		}
-		return p, err
-	}
+	l.tables, l.refresh = keptIn(w.dir, w.log), w.refresh
 	if err := l.open(ctx, w.dir); err != nil {
 		return err
 	}
