@@ -59,7 +59,12 @@ type runCmd struct {
 }
 
 func (c *runCmd) Run(ctx context.Context, log zerolog.Logger) error {
-	return app.Monitor{Config: c.Config, Listen: c.Listen, Data: c.Data, Archive: os.Getenv("COREWATCH_DATA"), Out: os.Stdout, Log: log}.Run(ctx)
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	return app.Monitor{
+		Config: c.Config, Listen: c.Listen, Data: c.Data, Archive: os.Getenv("COREWATCH_DATA"), Reload: again, Out: os.Stdout, Log: log,
+	}.Run(ctx)
 }
 
 type incidentsCmd struct {

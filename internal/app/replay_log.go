@@ -40,7 +40,7 @@ func (r Replay) follow(ctx context.Context, dir string) (*outcome, error) {
 	got, err := followLog(ctx, dir, logRun{
 		rec: rec, paths: r.Snapshot != "", log: r.Log,
 		tables: keptIn(dir, r.Log),
-		watch: func(done int64, now bgp.Micros) { bar.at(done, now) },
+		watch:  func(done int64, now bgp.Micros) { bar.at(done, now) },
 	})
 	bar.done()
 	if err != nil {

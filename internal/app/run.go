@@ -38,6 +38,7 @@ type Monitor struct {
 	// Archive is a folder laid out like the project's reference data; when set, its recorded messages are the demonstration
 	// instead of the built-in reconstruction.
 	Archive string
+	Reload  <-chan os.Signal // each time: read the reference tables and zones anew; may be nil
 	Out     io.Writer
 	Log     zerolog.Logger
 	Ready   func(addr string) // called once the pages can be read; may be nil
@@ -129,6 +130,8 @@ func (r Monitor) Run(ctx context.Context) error {
 			}
 		})
 	}
+
+	done.Go(func() { w.reloads(work, r.Config, r.Reload) })
 
 	var failed, blind error
 	select {
