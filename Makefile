@@ -55,8 +55,9 @@ lint: ## build the pinned lint tools into bin/tools, then format, vet, staticche
 fuzz: ## every fuzz target: its corpus, then FUZZTIME (default 5s) of new inputs
 	@$(STAGES) -pkgs '$(PKGS)' -fuzztime '$(or $(FUZZTIME),5s)' fuzz
 
-method: ## bring the numbers in docs/method.md to those of the code
+method: ## bring the numbers in docs/method.md, and the keys in docs/configuration.md, to those of the code
 	@go run ./internal/methodpage
+	@go run ./internal/configpage
 
 bench: ## benchmarks with allocations (BENCH=regexp picks some)
 	@go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(PKGS)

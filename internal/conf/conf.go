@@ -25,14 +25,14 @@ type Config struct {
 	Listen    string        `json:"listen"`    // address of the pages
 	Data      string        `json:"data"`      // folder of the store
 	Sources   []Source      `json:"sources"`   // what corewatch run watches live
-	Pages     Pages         `json:"pages"`
+	Pages     Pages         `json:"pages"`     // what the pages say about who publishes them
 }
 
 // Source is where live messages come from: a folder, or RIS Live.
 type Source struct {
 	Collector string   `json:"collector"` // of a folder: the collector's name in peers, incidents and evidence
 	Folder    string   `json:"folder"`    // into which a collector on this machine writes MRT files
-	RISLive   *RISLive `json:"ris_live"`
+	RISLive   *RISLive `json:"ris_live"`  // RIPE NCC's stream; instead of collector and folder
 }
 
 // RISLive is the stream of RIPE NCC's collectors.
@@ -46,7 +46,7 @@ type RISLive struct {
 type Pages struct {
 	PublicURL string `json:"public_url"` // how readers reach this server, for citations
 	Operator  string `json:"operator"`   // who publishes; empty: everything is an unsigned draft
-	Contact   string `json:"contact"`
+	Contact   string `json:"contact"`    // where readers write to
 }
 
 // Default is the configuration of a run without a file.
