@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -101,4 +102,12 @@ func (s *folderSource) status() web.SourceStatus {
 		out.Detail += fmt.Sprintf("; %d torn places, %d octets", s.torn.Torn, s.torn.TornBytes)
 	}
 	return out
+}
+
+// probe implements prober.
+func (s *folderSource) probe(context.Context) (string, error) {
+	if _, err := tail.Open(s.conf.Folder, tail.Position{}); err != nil {
+		return "", err
+	}
+	return "the folder " + s.conf.Folder + " can be read", nil
 }

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,4 +59,34 @@ func (s *risSource) status() web.SourceStatus {
 		out.Detail = fmt.Sprintf("%s; tried %d times, and again within a minute", public(st.Err), st.Attempts)
 	}
 	return out
+}
+
+// probe implements prober: it connects, and hangs up.
+func (s *risSource) probe(ctx context.Context) (string, error) {
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.client.Run(ctx)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		st := s.client.Status()
+		switch {
+		case st.Connected:
+			return "connected", nil
+		case st.Err != nil && st.Attempts > 0:
+			return "", st.Err
+		}
+		select {
+		case <-ctx.Done():
+			return "", errors.New("no answer in time")
+		case <-again.C:
+		}
+	}
 }
