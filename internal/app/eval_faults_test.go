@@ -30,6 +30,7 @@ func faultSeeds(t testing.TB) uint64 {
 // TestFaults plays monitor faults alone and over a real loss. What is known to go wrong is named here and in docs/eval.md; anything
 // else fails.
 func TestFaults(t *testing.T) {
+	oneGoroutine(t)
 	n := faultSeeds(t)
 	tally := map[inject.Fault]*faultTally{}
 	for _, f := range inject.Faults {

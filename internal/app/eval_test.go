@@ -164,6 +164,7 @@ func TestEvalRefuses(t *testing.T) {
 
 // TestOutages plays one outage of each speed that no method may miss, and one under the floor.
 func TestOutages(t *testing.T) {
+	oneGoroutine(t)
 	at := func(share int) int {
 		for i, s := range outageSizes {
 			if s == share {
@@ -302,6 +303,7 @@ func TestEvalArchive(t *testing.T) {
 
 // TestGroundIsQuiet: in a world in which nothing is injected nobody but the single prefixes' own rule has anything to say.
 func TestGroundIsQuiet(t *testing.T) {
+	oneGoroutine(t)
 	for seed := uint64(1); seed <= 3; seed++ {
 		s, err := newGround(seed, faultMinutes).finish(faultMinutes)
 		if err != nil {

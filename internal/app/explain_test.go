@@ -110,6 +110,7 @@ func TestExplainRefuses(t *testing.T) {
 
 // TestExplainChangesNothing: what is asked on the way leaves the incidents as they are.
 func TestExplainChangesNothing(t *testing.T) {
+	oneGoroutine(t)
 	for _, s := range loadScenarios(t) {
 		if !slices.Contains([]string{"country-outage.txt", "collector-gap.txt", "both-families.txt"}, s.Name) {
 			continue

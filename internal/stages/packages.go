@@ -63,8 +63,8 @@ func (p goPackage) parse(names []string) (files []*ast.File) {
 	return files
 }
 
-// target is one fuzz function.
-type target struct{ pkg, name string }
+// target is one fuzz function, and the folder of its package.
+type target struct{ pkg, dir, name string }
 
 // fuzzTargets finds every func FuzzX(*testing.F), in the order of packages, files and declarations.
 func fuzzTargets(pkgs []goPackage) (targets []target) {
@@ -72,7 +72,7 @@ func fuzzTargets(pkgs []goPackage) (targets []target) {
 		for _, f := range p.parse(p.testFiles()) {
 			for _, d := range f.Decls {
 				if fn, ok := d.(*ast.FuncDecl); ok && isFuzz(fn) {
-					targets = append(targets, target{p.ImportPath, fn.Name.Name})
+					targets = append(targets, target{p.ImportPath, p.Dir, fn.Name.Name})
 				}
 			}
 		}

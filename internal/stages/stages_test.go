@@ -76,7 +76,12 @@ func TestPackagesForReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []target{{"example.org/m/a", "FuzzIn"}, {"example.org/m/a", "FuzzOut"}}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(here, "a")
+	want := []target{{"example.org/m/a", dir, "FuzzIn"}, {"example.org/m/a", dir, "FuzzOut"}}
 	if got := fuzzTargets(pkgs); !slices.Equal(got, want) {
 		t.Errorf("fuzz targets %v, want %v", got, want)
 	}

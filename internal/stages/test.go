@@ -2,13 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
+	"slices"
 	"strings"
-	"time"
 )
 
 const archtestPackage = "github.com/corewatch/corewatch/internal/archtest"
@@ -56,17 +56,35 @@ func (r *runner) tests(ctx context.Context, env []string, flags ...string) resul
 	if err != nil {
 		return result{err: err}
 	}
-	args := flags
+	var paths []string
 	for _, p := range pkgs {
 		if p.ImportPath != archtestPackage {
-			args = append(args, p.ImportPath)
+			paths = append(paths, p.ImportPath)
 		}
 	}
-	res := r.goTest(ctx, env, args)
+	res := r.goTest(ctx, env, append(flags, longestFirst(paths)...))
 	if os.Getenv("COREWATCH_DATA") == "" {
 		res.skips = append(res.skips, "cases on real measurement data: COREWATCH_DATA is not set")
 	}
 	return res
+}
+
+// longest is the package whose tests take as long as all others together.
+const longest = "github.com/corewatch/corewatch/internal/app"
+
+// longestFirst puts that package in front: go test takes packages in the order given, and the others fill the second processor
+// beside it. In their own order it would come last and alone.
+func longestFirst(paths []string) []string {
+	return slices.SortedStableFunc(slices.Values(paths), func(a, b string) int {
+		return cmp.Compare(weight(a), weight(b))
+	})
+}
+
+func weight(path string) int {
+	if path == longest {
+		return 0
+	}
+	return 1
 }
 
 // race runs the packages that start goroutines, with -short: the long cases ran without the detector.
@@ -82,64 +100,9 @@ func race(ctx context.Context, r *runner) result {
 	if len(paths) == 0 {
 		return result{nothing: true, skips: []string{"race detector: no package starts a goroutine"}}
 	}
-	res := r.goTest(ctx, []string{"CGO_ENABLED=1"}, append([]string{"-race", "-short", "-timeout=10m"}, paths...))
+	res := r.goTest(ctx, []string{"CGO_ENABLED=1"}, append([]string{"-race", "-short", "-timeout=10m"}, longestFirst(paths)...))
 	res.skips = nil // the unit stage listed them
 	return res
-}
-
-// fuzz runs each target alone; go test accepts one at a time. A crasher is left in testdata/fuzz for the commit that mends it.
-func fuzz(ctx context.Context, r *runner) result {
-	pkgs, err := list(ctx, "", r.pkgs)
-	if err != nil {
-		return result{err: err}
-	}
-	targets := fuzzTargets(pkgs)
-	if len(targets) == 0 {
-		return result{nothing: true, skips: []string{"fuzzing: no target in " + strings.Join(r.pkgs, " ")}}
-	}
-	var res result
-	for _, t := range targets {
-		if ctx.Err() != nil {
-			break
-		}
-		err := r.fuzzOne(ctx, t)
-		if err != nil && deadlineOnly(err.Error()) {
-			err = r.fuzzOne(ctx, t)
-		}
-		if err != nil {
-			res.tests.failed++
-			res.err = fmt.Errorf("%s %s failed; a new file under testdata/fuzz is the input to commit with the fix", shortPackage(t.pkg), t.name)
-			fmt.Fprintln(r.out, err)
-			continue
-		}
-		res.tests.passed++
-	}
-	return res
-}
-
-func (r *runner) fuzzOne(ctx context.Context, t target) error {
-	ctx, cancel := context.WithTimeout(ctx, r.fuzzTime+5*time.Minute) // the excess is for compiling with instrumentation
-	defer cancel()
-	var b bytes.Buffer
-	c := command(ctx, "", nil, "go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+r.fuzzTime.String(), t.pkg)
-	c.Stdout, c.Stderr = &b, &b
-	if err := c.Run(); err != nil {
-		return fmt.Errorf("%s\ngo test -fuzz=^%s$ %s: %w", tail(b.String(), maxLines), t.name, t.pkg, err)
-	}
-	last := fuzzProgress.FindAllString(b.String(), -1)
-	if len(last) == 0 {
-		return fmt.Errorf("%s\n%s: go test reports no execution of the target", tail(b.String(), maxLines), t.name)
-	}
-	fmt.Fprintf(r.out, "%s %s: %s\n", shortPackage(t.pkg), t.name, last[len(last)-1])
-	return nil
-}
-
-var fuzzProgress = regexp.MustCompile(`execs: \d+`)
-
-// deadlineOnly recognises go.dev/issue/48591: a worker that is still busy when the time is up is reported as a failure
-// without an input. It is tried once more; a second time it counts.
-func deadlineOnly(said string) bool {
-	return strings.Contains(said, "context deadline exceeded") && !strings.Contains(said, "Failing input")
 }
 
 // clone builds the last commit from a shallow clone: what was forgotten in a commit, or needs history or tags, shows here.
