@@ -275,6 +275,9 @@ type Revision struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
+// LostSight is the change of the last revision of an incident that nobody follows any more: what became of it is not known.
+const LostSight = "lost sight"
+
 // JSON is the canonical one-line form, without a newline.
 func (i *Incident) JSON() ([]byte, error) {
 	var b bytes.Buffer

@@ -27,6 +27,7 @@ type cli struct {
 	Incidents incidentsCmd `cmd:"" help:"Read the incidents of a store."`
 	Evidence  evidenceCmd  `cmd:"" help:"Export the evidence behind an incident."`
 	Reference referenceCmd `cmd:"" help:"Manage the tables that say which prefix belongs to which country and region."`
+	Alerts    alertsCmd    `cmd:"" help:"Try subscriptions, and look after what is to be sent."`
 	Config    configCmd    `cmd:"" help:"Check a configuration file, or print what is in force."`
 	Doctor    doctorCmd    `cmd:"" help:"Try everything that the monitor needs of this machine and its network, and say what does not work."`
 	Backup    backupCmd    `cmd:"" help:"Copy a store to a new file, also beside a running monitor."`

@@ -248,7 +248,7 @@ func (r *recorder) lose(at bgp.Micros, reason string) (n int, err error) {
 		}
 		inc.Revision++
 		inc.OpenAt = when
-		inc.Revisions = append(inc.Revisions, detect.Revision{Revision: inc.Revision, At: when, State: inc.State, Change: "lost sight", Reason: reason})
+		inc.Revisions = append(inc.Revisions, detect.Revision{Revision: inc.Revision, At: when, State: inc.State, Change: detect.LostSight, Reason: reason})
 		n++
 		return r.store.SaveRevision(r.ctx, inc, members)
 	})

@@ -76,6 +76,11 @@ func (r Monitor) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	tell, err := newDispatcher(c, store, r.Log.With().Str("component", "alerts").Logger())
+	if err != nil {
+		ln.Close()
+		return err
+	}
 	st := &status{started: time.Now(), demo: d, live: w}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
@@ -122,7 +127,14 @@ func (r Monitor) Run(ctx context.Context) error {
 		}
 	})
 
-	ended := make(chan error, 1)
+	ended := make(chan error, 2)
+	if tell != nil {
+		done.Go(func() {
+			if err := tell.Run(work); err != nil {
+				ended <- err
+			}
+		})
+	}
 	if len(c.Sources) > 0 {
 		done.Go(func() {
 			if err := w.run(work); err != nil && work.Err() == nil {

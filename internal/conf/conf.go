@@ -26,6 +26,7 @@ type Config struct {
 	Data      string        `json:"data"`      // folder of the store
 	Sources   []Source      `json:"sources"`   // what corewatch run watches live
 	Pages     Pages         `json:"pages"`     // what the pages say about who publishes them
+	Alerts    Alerts        `json:"alerts"`    // who is told of incidents
 }
 
 // Source is where live messages come from: a folder, or RIS Live.
@@ -101,6 +102,9 @@ func Parse(text []byte) (Config, error) {
 		return c, errors.New(explain(err))
 	}
 	if err := sources(c.Sources); err != nil {
+		return c, err
+	}
+	if err := subscribers(c.Alerts); err != nil {
 		return c, err
 	}
 	return c, Check(c.Detect, c.Peers)

@@ -78,6 +78,12 @@ func (w *writer) fields(prefix string, v reflect.Value) error {
 		if name == "-" {
 			continue
 		}
+		if f.Anonymous { // its keys are those of the struct around it
+			if err := w.fields(prefix, v.Field(i)); err != nil {
+				return err
+			}
+			continue
+		}
 		key, meaning := prefix+name, about[f.Name]
 		if name == "" || meaning == "" {
 			return fmt.Errorf("%s.%s: wants a json name and a comment that says what it means", v.Type(), f.Name)
@@ -93,7 +99,7 @@ func (w *writer) fields(prefix string, v reflect.Value) error {
 			}
 			below = below.Elem()
 		}
-		section := below.Kind() == reflect.Struct && below.PkgPath() == confPkg
+		section := below.Kind() == reflect.Struct && (below.PkgPath() == confPkg || below.PkgPath() == module+"alerts")
 		published := below.Kind() == reflect.Struct && strings.HasPrefix(below.PkgPath(), module+"detect") // its tables are those of method.md
 		text := "`" + string(given) + "`"
 		switch {

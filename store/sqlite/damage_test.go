@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/alerts"
 	"github.com/corewatch/corewatch/detect"
 )
 
@@ -36,7 +37,10 @@ func fill(t testing.TB, s *Store) {
 		}
 	}
 	err := errors.Join(s.AppendMessages(ctx, "one", messages(0, 50)), s.SetMeta(ctx, "a", "b"), s.SaveInputs(ctx, testInputs()),
-		s.SavePeers(ctx, 5, testPeers()), s.SaveReferences(ctx, testReferences()))
+		s.SavePeers(ctx, 5, testPeers()), s.SaveReferences(ctx, testReferences()),
+		s.Decide(ctx, 3, []alerts.Told{{Receiver: "desk", Incident: "one", Revision: 1, Occasion: alerts.Confirmed}}, []alerts.Outgoing{{
+			Message: alerts.Message{ID: "m1", Receiver: "desk", Items: []alerts.Item{{Incident: *incident(0, 1), Occasion: alerts.Confirmed}}},
+		}}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +51,11 @@ func dump(t testing.TB, s *Store) string {
 	t.Helper()
 	var b strings.Builder
 	err := s.read(t.Context(), "dump", func(q querier) error {
-		for _, st := range migrations[len(migrations)-1].steps {
+		var all []step
+		for _, m := range migrations {
+			all = append(all, m.steps...)
+		}
+		for _, st := range all {
 			if st.kind != "table" {
 				continue
 			}

@@ -2,7 +2,7 @@ package sqlite
 
 // schemaVersion is what this software writes (PRAGMA user_version). testdata/schema-v<n>.sql holds a dump of every version
 // there ever was; each must open.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // migrations is the numbered list. Released entries are never edited: a change is a new entry with steps that also run, as
 // no-ops, over a file that is up to date.
@@ -154,6 +154,33 @@ var migrations = []migration{
   first_used INTEGER NOT NULL,
   PRIMARY KEY (name, vintage, sha256)
 ) STRICT, WITHOUT ROWID`, "name", "vintage", "sha256", "quality", "gap_days", "first_used"),
+	}},
+	{2, "alerts", []step{
+		// What each receiver was told last of an incident; and the messages, which wait, were sent, replaced or given up.
+		table("alert_told", `CREATE TABLE alert_told (
+  incident TEXT NOT NULL,
+  receiver TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  occasion TEXT NOT NULL,
+  severity INTEGER NOT NULL,
+  episodes INTEGER NOT NULL,
+  whole TEXT NOT NULL,
+  PRIMARY KEY (incident, receiver)
+) STRICT, WITHOUT ROWID`, "incident", "receiver", "revision", "occasion", "severity", "episodes", "whole"),
+		table("alert_out", `CREATE TABLE alert_out (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  receiver TEXT NOT NULL,
+  first INTEGER NOT NULL,
+  not_until INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  crc INTEGER NOT NULL,
+  body BLOB NOT NULL
+) STRICT`, "n", "id", "receiver", "first", "not_until", "attempts", "state", "at", "note", "crc", "body"),
+		index("alert_out", "alert_out_by_state", `CREATE INDEX alert_out_by_state ON alert_out (state, n)`),
 	}},
 }
 

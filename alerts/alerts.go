@@ -1,0 +1,117 @@
+// Package alerts decides who is told what of an incident, and when: subscriptions, occasions, grouping, and the outbox that a message leaves from
+// once. How it leaves is the business of a channel, a package of its own below this one.
+package alerts
+
+import (
+	"context"
+	"time"
+
+	"github.com/corewatch/corewatch/detect"
+)
+
+// Occasion is why a receiver is told of an incident. The enumeration is open.
+type Occasion string
+
+// The occasions.
+const (
+	Suspected Occasion = "suspected"  // it began, and may turn out to be nothing
+	Confirmed Occasion = "confirmed"  // it is there
+	Grew      Occasion = "grew"       // a severity higher than what was told
+	Again     Occasion = "again"      // another wave inside it
+	Over      Occasion = "over"       // visible again
+	Retracted Occasion = "retracted"  // it rested on a fault of the monitor: what was told is taken back
+	LostSight Occasion = "lost_sight" // nobody follows it any more, and what became of it is not known
+)
+
+// Revision is one revision of an incident as a store keeps it. N orders all revisions of a store as they were made.
+type Revision struct {
+	N        int64
+	Incident detect.Incident
+}
+
+// Told is what a receiver was told last of an incident.
+type Told struct {
+	Receiver string
+	Incident string // id
+	Revision int
+	Occasion Occasion
+	Severity int
+	Episodes int
+	// Whole is the incident in whose message this one was told as a part, "" when it was told by itself.
+	Whole string
+}
+
+// Item is one incident in a message.
+type Item struct {
+	Incident detect.Incident `json:"incident"`
+	Occasion Occasion        `json:"occasion"`
+	First    bool            `json:"first,omitempty"` // nothing was said of the incident before
+	Parts    []string        `json:"parts,omitempty"` // ids of incidents that are told as parts of this one
+	URL      string          `json:"url,omitempty"`   // page of this revision
+}
+
+// Message is what one receiver is sent at once: most often one incident; several when many begin together.
+type Message struct {
+	ID       string    `json:"id"` // idempotency key: the same message, sent twice, has the same
+	Receiver string    `json:"receiver"`
+	At       time.Time `json:"at"`             // when it was decided
+	Items    []Item    `json:"items"`          // the most severe first, at most 100
+	More     int       `json:"more,omitempty"` // incidents beside these
+}
+
+// Outgoing is a message in the outbox.
+type Outgoing struct {
+	N        int64
+	Message  Message
+	NotUntil time.Time // quiet hours, or the pause after a failure
+	Attempts int
+	First    time.Time // when it was put there
+	Note     string    // why it was not sent yet
+}
+
+// Store keeps what was told and what is to be sent. Every method is one transaction: a process that dies between two of them goes on where it was.
+type Store interface {
+	// Revisions gives revisions behind n in order, at most limit.
+	Revisions(ctx context.Context, n int64, limit int) ([]Revision, error)
+	// Reached is the number of the revision up to which everything was decided.
+	Reached(ctx context.Context) (int64, error)
+	// Told is what receivers were told of an incident.
+	Told(ctx context.Context, incident string) ([]Told, error)
+	// Decide notes that everything up to a revision was decided: what is told, and the messages that tell it. A message that waits and is
+	// replaced (its number is in replaced) is not sent.
+	Decide(ctx context.Context, upTo int64, told []Told, out []Outgoing, replaced []int64) error
+	// Waiting gives the messages that were not sent yet of a receiver, oldest first; "" is of all.
+	Waiting(ctx context.Context, receiver string, limit int) ([]Outgoing, error)
+	// Sent notes a receipt.
+	Sent(ctx context.Context, n int64, at time.Time, receipt string) error
+	// Later notes a failure after which it is tried again.
+	Later(ctx context.Context, n int64, notUntil time.Time, why string) error
+	// Dead notes a failure for good: the message is kept, listed, and not tried again by itself.
+	Dead(ctx context.Context, n int64, at time.Time, why string) error
+}
+
+// Channel sends messages. The error says whether another attempt may help: see Permanent.
+type Channel interface {
+	Send(ctx context.Context, m *Message) (receipt string, err error)
+}
+
+// Permanent wraps an error after which another attempt cannot help.
+type Permanent struct{ Err error }
+
+// Error implements error.
+func (p *Permanent) Error() string { return p.Err.Error() }
+
+// Unwrap gives the reason.
+func (p *Permanent) Unwrap() error { return p.Err }
+
+// Busy wraps an error after which the receiver asked for a pause.
+type Busy struct {
+	Err   error
+	After time.Duration
+}
+
+// Error implements error.
+func (b *Busy) Error() string { return b.Err.Error() }
+
+// Unwrap gives the reason.
+func (b *Busy) Unwrap() error { return b.Err }
