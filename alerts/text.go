@@ -89,7 +89,10 @@ func place(e detect.Entity) string {
 
 // Line is the message in one line.
 func (w *Words) Line(m *Message) string {
-	if len(m.Items) == 1 {
+	switch len(m.Items) {
+	case 0:
+		return ""
+	case 1:
 		return w.line(&m.Items[0])
 	}
 	var names []string

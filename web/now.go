@@ -292,8 +292,9 @@ func largest(ctx context.Context, lib Library) (*detect.Incident, error) {
 
 type incidentsPage struct {
 	page
-	Rows []incidentRow
-	Next string
+	Rows  []incidentRow
+	Next  string
+	Asked template.URL // the query, for the feeds
 }
 
 func (s *Server) incidents(w http.ResponseWriter, r *http.Request, st site) error {
@@ -309,6 +310,9 @@ func (s *Server) incidents(w http.ResponseWriter, r *http.Request, st site) erro
 	v := &incidentsPage{page: s.newPage(st, r, s.cat.text("incidents.title"), "incidents")}
 	for i := range list {
 		v.Rows = append(v.Rows, s.incidentRow(st, &list[i]))
+	}
+	if r.URL.RawQuery != "" {
+		v.Asked = template.URL("?" + encode(q))
 	}
 	if next != "" {
 		asked.Cursor = next

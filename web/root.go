@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/corewatch/corewatch/alerts"
 	"github.com/corewatch/corewatch/detect"
 )
 
@@ -58,6 +59,7 @@ type Server struct {
 	log       zerolog.Logger
 	templates *template.Template
 	cat       *catalogue
+	words     *alerts.Words // of feeds
 	assets    map[string]asset
 	mux       *http.ServeMux
 }
@@ -83,6 +85,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{cfg: cfg, deps: deps, log: deps.Log.With().Str("component", "web").Logger()}
 	var err error
 	if s.cat, err = loadCatalogue("en"); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	if s.words, err = alerts.Language("en"); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	if s.assets, err = loadAssets(); err != nil {
@@ -136,6 +141,8 @@ func (s *Server) side(st site) {
 	}
 	page("/{$}", s.now)
 	page("/incidents", s.incidents)
+	page("/incidents.atom", s.feed)
+	page("/incidents.feed.json", s.feed)
 	page("/health", s.health)
 	page("/country/{code}", s.country)
 	page("/country/{code}/{file}", s.countryFile)

@@ -12,14 +12,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -141,23 +139,18 @@ func (h *Hook) Send(ctx context.Context, m *alerts.Message) (string, error) {
 	req.Header.Set("Corewatch-Signature", h.sign(stamp, m.ID, body))
 	res, err := h.client.Do(req)
 	if err != nil {
-		return "", plain(err)
+		return "", alerts.Unreachable(err)
 	}
 	defer res.Body.Close()
 	_, readErr := io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
 	status := strconv.Itoa(res.StatusCode)
-	failed := errors.New("the receiver answered " + status)
 	switch c := res.StatusCode; {
 	case c >= 200 && c < 300 && readErr != nil:
 		return "", errors.New("the receiver hung up within its answer")
 	case c >= 200 && c < 300:
 		return status, nil
-	case c == http.StatusTooManyRequests || c == http.StatusServiceUnavailable:
-		return "", &alerts.Busy{Err: failed, After: retryAfter(res.Header.Get("Retry-After"), h.opt.Now())}
-	case c == http.StatusRequestTimeout || c == http.StatusTooEarly || c >= 500:
-		return "", failed
 	}
-	return "", &alerts.Permanent{Err: failed}
+	return "", alerts.Refused(res, "the receiver answered "+status, h.opt.Now())
 }
 
 // sign signs the time, the message's ID and the body, joined by full stops. A receiver that refuses old times and IDs it has seen cannot be
@@ -171,35 +164,4 @@ func (h *Hook) sign(stamp, id string, body []byte) string {
 		out += ", ed25519=" + base64.StdEncoding.EncodeToString(ed25519.Sign(h.opt.Key, signed))
 	}
 	return out
-}
-
-// plain takes the URL out of an error: it may hold a token.
-func plain(err error) error {
-	var permanent *alerts.Permanent
-	if errors.As(err, &permanent) {
-		return permanent
-	}
-	var at *url.Error
-	if errors.As(err, &at) {
-		if at.Timeout() {
-			return errors.New("the receiver did not answer in time")
-		}
-		err = at.Err
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return fmt.Errorf("the receiver cannot be reached: %w", op.Err)
-	}
-	return fmt.Errorf("the receiver: %s", alerts.Plain(err.Error()))
-}
-
-// retryAfter reads the header of RFC 9110, section 10.2.3: seconds, or a date.
-func retryAfter(s string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil && n > 0 {
-		return time.Duration(min(n, 86400)) * time.Second
-	}
-	if t, err := http.ParseTime(s); err == nil && t.After(now) {
-		return t.Sub(now)
-	}
-	return 0
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/corewatch/corewatch/alerts"
+	"github.com/corewatch/corewatch/alerts/alertmanager"
 	"github.com/corewatch/corewatch/alerts/webhook"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/entity/reference"
@@ -85,32 +86,47 @@ func channels(c conf.Config) (map[string]alerts.Channel, error) {
 	out := map[string]alerts.Channel{}
 	for i := range c.Alerts.Subscriptions {
 		s := &c.Alerts.Subscriptions[i]
-		fail := func(err error) error { return fmt.Errorf("alerts: webhook of %s: %w", s.Receiver, err) }
-		words, err := s.Words()
+		ch, err := channel(s, cmp.Or(c.Pages.PublicURL, "urn:corewatch"))
 		if err != nil {
-			return nil, fail(err)
+			return nil, fmt.Errorf("alerts: %s: %w", s.Receiver, err)
 		}
-		opt := webhook.Options{URL: s.Webhook.URL, Source: cmp.Or(c.Pages.PublicURL, "urn:corewatch"), Private: s.Webhook.Private, Words: words}
-		if s.Webhook.URLFile != "" {
-			u, err := secretFile(s.Webhook.URLFile)
-			if err != nil {
-				return nil, fail(err)
-			}
-			opt.URL = string(u)
-		}
-		if opt.Secret, err = secretFile(s.Webhook.SecretFile); err != nil {
-			return nil, fail(err)
-		}
-		if s.Webhook.KeyFile != "" {
-			if opt.Key, err = privateKey(s.Webhook.KeyFile); err != nil {
-				return nil, fail(err)
-			}
-		}
-		if out[s.Receiver], err = webhook.New(opt); err != nil {
-			return nil, fail(err)
-		}
+		out[s.Receiver] = ch
 	}
 	return out, nil
+}
+
+// channel makes the sender of one receiver. source is a URI that names this monitor.
+func channel(s *conf.Subscriber, source string) (alerts.Channel, error) {
+	words, err := s.Words()
+	if err != nil {
+		return nil, err
+	}
+	if a := s.Alertmanager; a != nil {
+		opt := alertmanager.Options{URL: a.URL, Words: words}
+		if a.TokenFile != "" {
+			if opt.Token, err = secretFile(a.TokenFile); err != nil {
+				return nil, err
+			}
+		}
+		return alertmanager.New(opt)
+	}
+	opt := webhook.Options{URL: s.Webhook.URL, Source: source, Private: s.Webhook.Private, Words: words}
+	if s.Webhook.URLFile != "" {
+		u, err := secretFile(s.Webhook.URLFile)
+		if err != nil {
+			return nil, err
+		}
+		opt.URL = string(u)
+	}
+	if opt.Secret, err = secretFile(s.Webhook.SecretFile); err != nil {
+		return nil, err
+	}
+	if s.Webhook.KeyFile != "" {
+		if opt.Key, err = privateKey(s.Webhook.KeyFile); err != nil {
+			return nil, err
+		}
+	}
+	return webhook.New(opt)
 }
 
 func privateKey(name string) (ed25519.PrivateKey, error) {

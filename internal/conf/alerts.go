@@ -14,10 +14,17 @@ type Alerts struct {
 
 // Subscriber is a receiver with what it wants to know.
 type Subscriber struct {
-	Receiver string   `json:"receiver"` // a name of your own; it stands in logs
-	Language string   `json:"language"` // of the texts: en or ar; empty: en
-	Webhook  *Webhook `json:"webhook"`  // an HTTP address that takes CloudEvents
+	Receiver     string        `json:"receiver"`     // a name of your own; it stands in logs
+	Language     string        `json:"language"`     // of the texts: en or ar; empty: en
+	Webhook      *Webhook      `json:"webhook"`      // an HTTP address that takes CloudEvents; one of the ways is to be given
+	Alertmanager *Alertmanager `json:"alertmanager"` // a Prometheus Alertmanager
 	alerts.Subscription
+}
+
+// Alertmanager is a Prometheus Alertmanager.
+type Alertmanager struct {
+	URL       string `json:"url"`        // of the server: https, or http on a loopback address
+	TokenFile string `json:"token_file"` // a file with the token of HTTP's bearer authentication; empty: none
 }
 
 // Webhook is an HTTP address. What is secret stands in files.
@@ -48,11 +55,11 @@ func subscribers(a Alerts) error {
 			return fmt.Errorf("%s.receiver: %q; want a name of 1 to 64 characters", at, s.Receiver)
 		case seen[s.Receiver]:
 			return fmt.Errorf("%s.receiver: %q stands twice", at, s.Receiver)
-		case s.Webhook == nil:
-			return fmt.Errorf("%s: %s cannot be reached; name a webhook", at, s.Receiver)
-		case (s.Webhook.URL == "") == (s.Webhook.URLFile == ""):
+		case s.ways() != 1:
+			return fmt.Errorf("%s: %s has %d ways to be reached; want one of webhook and alertmanager", at, s.Receiver, s.ways())
+		case s.Webhook != nil && (s.Webhook.URL == "") == (s.Webhook.URLFile == ""):
 			return fmt.Errorf("%s.webhook: want either url or url_file", at)
-		case s.Webhook.SecretFile == "":
+		case s.Webhook != nil && s.Webhook.SecretFile == "":
 			return fmt.Errorf("%s.webhook.secret_file: missing; a receiver must be able to tell our messages from others", at)
 		}
 		seen[s.Receiver] = true
@@ -64,6 +71,16 @@ func subscribers(a Alerts) error {
 		}
 	}
 	return nil
+}
+
+// ways counts the channels that are given.
+func (s *Subscriber) ways() (n int) {
+	for _, given := range []bool{s.Webhook != nil, s.Alertmanager != nil} {
+		if given {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Subscriber) language() string {

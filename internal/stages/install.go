@@ -29,6 +29,7 @@ var parts = []part{
 	{"git", []string{"git"}},
 	{"npm", []string{"npm"}},
 	{"openssl", []string{"openssl"}},
+	{"prometheus-alertmanager", []string{"prometheus-alertmanager"}},
 	{"ssh-keygen", []string{"openssh-client"}},
 	{"unzip", []string{"unzip"}},
 }
