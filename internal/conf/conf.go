@@ -26,6 +26,8 @@ type Config struct {
 	Data      string        `json:"data"`      // folder of the store
 	Sources   []Source      `json:"sources"`   // what corewatch run watches live
 	Pages     Pages         `json:"pages"`
+
+	ClickHouse ClickHouse `json:"clickhouse"` // what is kept is copied to it
 }
 
 // Source is where live messages come from: a folder, or RIS Live.
@@ -51,7 +53,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data"}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
 }
 
 // maxFile bounds a configuration file.
@@ -101,6 +103,9 @@ func Parse(text []byte) (Config, error) {
 		return c, errors.New(explain(err))
 	}
 	if err := sources(c.Sources); err != nil {
+		return c, err
+	}
+	if err := clickHouse(c.ClickHouse); err != nil {
 		return c, err
 	}
 	return c, Check(c.Detect, c.Peers)

@@ -63,7 +63,7 @@ func openLibrary(file, folder string) (*library, error) {
 // run executes one statement, of which everything behind the newline after FORMAT is data, and gives its result in a format.
 func (l *library) run(statement []byte, format string) ([]byte, error) {
 	if len(statement) == 0 {
-		return nil, errors.New("Code: 62. DB::Exception: Empty query")
+		return nil, &fault{codeSyntax, "Empty query"}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +73,7 @@ func (l *library) run(statement []byte, format string) ([]byte, error) {
 	runtime.KeepAlive(statement)
 	runtime.KeepAlive(name)
 	if result == nil {
-		return nil, errors.New("Code: 1002. DB::Exception: the engine gave no result")
+		return nil, &fault{codeUnknown, "the engine gave no result"}
 	}
 	defer l.destroy(result)
 	if said := l.failure(result); said != "" {

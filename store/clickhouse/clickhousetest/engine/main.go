@@ -27,12 +27,11 @@ func main() {
 	cert := flag.String("cert", "", "certificate (PEM); with it TLS is spoken, and nothing else")
 	key := flag.String("key", "", "its key (PEM)")
 	flag.Parse()
-	if err := serve(*lib, *folder, *listen, *user, *cert, *key); err != nil {
-		fmt.Fprintln(os.Stderr, "engine:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "engine:", serve(*lib, *folder, *listen, *user, *cert, *key))
+	os.Exit(1)
 }
 
+// serve does not return but with an error.
 func serve(lib, folder, listen, user, cert, key string) error {
 	l, err := openLibrary(lib, folder)
 	if err != nil {

@@ -38,12 +38,17 @@ const (
 	codeUnknownSetting = 115
 	codeNotImplemented = 48
 	codeWrongPassword  = 516
+	codeUnknown        = 1002
 )
 
-// fault makes an error as the engine words them.
-func fault(code int, format string, args ...any) error {
-	return fmt.Errorf("Code: %d. DB::Exception: %s", code, fmt.Sprintf(format, args...))
+// fault is an error as the engine words its own.
+type fault struct {
+	code int
+	text string
 }
+
+// Error implements error.
+func (f *fault) Error() string { return fmt.Sprintf("Code: %d. DB::Exception: %s", f.code, f.text) }
 
 // serve speaks until the other side goes away.
 func (s *session) serve() error {
@@ -93,7 +98,7 @@ func (s *session) greet() error {
 	}
 	s.level = min(hello.ProtocolVersion, proto.Version)
 	if (account{hello.User, hello.Password}) != s.who {
-		return errors.Join(s.refuse(fault(codeWrongPassword, "%s: Authentication failed: password is incorrect, or there is no user with such name.", hello.User)), io.EOF)
+		return errors.Join(s.refuse(&fault{codeWrongPassword, hello.User + ": Authentication failed: password is incorrect, or there is no user with such name."}), io.EOF)
 	}
 	answer := proto.ServerHello{Name: "ClickHouse", Revision: proto.Version, Timezone: "UTC", DisplayName: "libchdb"}
 	_, _ = fmt.Sscanf(s.version, "%d.%d.%d", &answer.Major, &answer.Minor, &answer.Patch)
@@ -144,13 +149,13 @@ func (s *session) query() error {
 		}
 	}
 	if len(q.Parameters) > 0 {
-		return s.refuse(fault(codeNotImplemented, "parameters are not understood here"))
+		return s.refuse(&fault{codeNotImplemented, "parameters are not understood here"})
 	}
 	if m := insertInto.FindStringSubmatch(q.Body); m != nil {
 		return s.insert(m[1], m[2], q.Settings, packed)
 	}
 	if len(q.Settings) > 0 {
-		return s.refuse(fault(codeUnknownSetting, "settings are understood with INSERT only"))
+		return s.refuse(&fault{codeUnknownSetting, "settings are understood with INSERT only"})
 	}
 	result, err := s.lib.run([]byte(q.Body), "Native")
 	if err != nil {
@@ -164,7 +169,7 @@ func (s *session) query() error {
 			return s.done()
 		}
 		if err != nil {
-			return s.refuse(fault(codeNotImplemented, "a result that is not understood here: %v", err))
+			return s.refuse(&fault{codeNotImplemented, "a result that is not understood here: " + err.Error()})
 		}
 		if err := s.send(&b, input(cols), packed); err != nil {
 			return err
@@ -255,7 +260,7 @@ func (s *session) insert(table, columns string, settings []proto.Setting, packed
 	for name := range strings.SplitSeq(columns, ",") {
 		name = strings.Trim(strings.TrimSpace(name), "`\"")
 		if kinds[name] == "" {
-			return s.refuse(fault(codeSyntax, "table %s has no column %q", table, name))
+			return s.refuse(&fault{codeSyntax, "table " + table + " has no column " + name})
 		}
 		list = append(list, proto.InputColumn{Name: name, Data: &header{kind: proto.ColumnType(kinds[name])}})
 	}
@@ -284,7 +289,7 @@ func (s *session) insert(table, columns string, settings []proto.Setting, packed
 		}
 		var b proto.Buffer
 		if err := (proto.Block{Columns: len(cols), Rows: rows}).EncodeRawBlock(&b, 0, input(cols)); err != nil {
-			failed = fault(codeNotImplemented, "%v", err)
+			failed = &fault{codeNotImplemented, err.Error()}
 			continue
 		}
 		failed = s.lib.insert(into, b.Buf)
