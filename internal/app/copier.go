@@ -17,7 +17,7 @@ import (
 
 // secondStore is a store beside ours, for history and analysis. What comes to it again counts once.
 type secondStore interface {
-	// Connect makes a connection in place of the one before and gives the store's own name.
+	// Connect makes sure of a connection and gives the store's own name.
 	Connect(ctx context.Context) (id string, err error)
 	WriteRevisions(ctx context.Context, store string, first uint64, list []*detect.Incident) error
 	WriteSamples(ctx context.Context, store string, data detect.Data, generation uint64, list []detect.Sample) error
@@ -31,11 +31,14 @@ type copier struct {
 	log      zerolog.Logger
 	block    int           // samples at once
 	pause    time.Duration // when nothing is due
+	ask      time.Duration // so long after the last answer the second store is asked whether it is there
 	again    time.Duration // first wait after a failure; it doubles up to a minute
 	patience time.Duration // without anything copied: finish gives up
 
 	id string           // the store's; "" until the first step
 	f  *sqlite.Follower // nil: not connected
+
+	answered time.Time // when the second store answered last
 
 	mu sync.Mutex // guards what follows
 	st copyStatus
@@ -76,23 +79,23 @@ func newCopier(c conf.ClickHouse, store *sqlite.Store, log zerolog.Logger) (*cop
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return &copier{
-		store: store, to: to, log: log.With().Str("component", "clickhouse").Logger(), block: copyBlock, pause: time.Second, again: time.Second, patience: 30 * time.Second,
+		store: store, to: to, log: log.With().Str("component", "clickhouse").Logger(), block: copyBlock, pause: time.Second, ask: 5 * time.Second, again: time.Second, patience: 30 * time.Second,
 		st: copyStatus{name: "ClickHouse " + to.Name()},
 	}, nil
 }
 
-// run copies until ctx ends.
-func (c *copier) run(ctx context.Context) {
+// run copies until the one or the other context ends: ctx in the middle of a step, until between two.
+func (c *copier) run(ctx, until context.Context) {
 	wait := c.again
-	for ctx.Err() == nil {
+	for until.Err() == nil {
 		n, err := c.step(ctx, copyLag)
 		switch {
 		case err != nil:
-			sleep(ctx, wait)
+			sleep(until, wait)
 			wait = min(2*wait, copyWaitMax)
 			continue
 		case n == 0:
-			sleep(ctx, c.pause)
+			sleep(until, c.pause)
 		}
 		wait = c.again
 	}
@@ -116,7 +119,7 @@ func (c *copier) background(ctx context.Context) (end func(complete bool) error)
 	}
 	beside, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
-	done.Go(func() { c.run(beside) })
+	done.Go(func() { c.run(ctx, beside) })
 	return func(complete bool) error {
 		stop()
 		done.Wait()
@@ -149,8 +152,9 @@ func (c *copier) finish(ctx context.Context) error {
 
 // step copies one block of each kind and says how many rows that were.
 func (c *copier) step(ctx context.Context, lag time.Duration) (n int, err error) {
-	if c.f == nil {
+	if c.f == nil || time.Since(c.answered) >= c.ask {
 		if err = c.connect(ctx); err != nil {
+			c.f = nil
 			c.tell(ctx, 0, 0, err)
 			return 0, err
 		}
@@ -163,6 +167,8 @@ func (c *copier) step(ctx context.Context, lag time.Duration) (n int, err error)
 	c.tell(ctx, revisions, samples, err)
 	if err != nil {
 		c.f = nil
+	} else if revisions+samples > 0 {
+		c.answered = time.Now()
 	}
 	return revisions + samples, err
 }
@@ -178,6 +184,7 @@ func (c *copier) connect(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	c.answered = time.Now()
 	c.f, err = c.store.Follow(ctx, "clickhouse:"+id)
 	return err
 }

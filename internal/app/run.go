@@ -130,7 +130,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	})
 
 	if copied != nil {
-		done.Go(func() { copied.run(work) })
+		done.Go(func() { copied.run(work, work) })
 	}
 
 	ended := make(chan error, 1)

@@ -28,6 +28,7 @@ type Store struct {
 
 	mu   sync.Mutex // guards what follows
 	conn *ch.Client // nil when there is none
+	id   string     // of the database that conn leads to
 }
 
 // New prepares a store; it reads the secrets and connects to nothing.
@@ -41,12 +42,18 @@ func New(conf Config) (*Store, error) {
 // Name says which database is written, for people.
 func (s *Store) Name() string { return s.conf.Database + " at " + s.conf.Address }
 
-// Connect makes a connection in place of the one before, brings the schema up to date, and gives the name that the database has of its own:
+// Connect makes sure of a connection, brings the schema up to date when it is a new one, and gives the name that the database has of its own:
 // another one means another database, which has nothing of what was written before.
 func (s *Store) Connect(ctx context.Context) (id string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop()
+	if s.conn != nil {
+		if err := s.ping(ctx); err != nil {
+			s.drop()
+			return "", s.failure("asking", err)
+		}
+		return s.id, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	s.conn, err = ch.Dial(ctx, ch.Options{
@@ -61,11 +68,18 @@ func (s *Store) Connect(ctx context.Context) (id string, err error) {
 		s.drop()
 		return "", s.failure("schema", err)
 	}
-	if id, err = s.identity(ctx); err != nil {
+	if s.id, err = s.identity(ctx); err != nil {
 		s.drop()
 		return "", s.failure("identity", err)
 	}
-	return id, nil
+	return s.id, nil
+}
+
+// ping asks whether the server is there. The caller holds mu.
+func (s *Store) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return s.conn.Ping(ctx)
 }
 
 // Close ends the connection. It may be made again with Connect.

@@ -74,6 +74,10 @@ func TestMigration(t *testing.T) {
 	s, id := connected(t, srv)
 	want := schemaText(srv)
 	db := srv.Database
+	connect := func() (string, error) {
+		_ = s.Close() // a connection that is there is only asked whether it still is
+		return s.Connect(t.Context())
+	}
 	for _, done := range []string{
 		"ALTER TABLE DB.samples DROP COLUMN voting",
 		"DROP TABLE DB.revisions",
@@ -81,7 +85,7 @@ func TestMigration(t *testing.T) {
 		"DROP TABLE DB.schema_version",
 	} {
 		srv.Strings(strings.ReplaceAll(done, "DB", db))
-		if again, err := s.Connect(t.Context()); err != nil || again != id {
+		if again, err := connect(); err != nil || again != id {
 			t.Fatalf("%s: %q %v", done, again, err)
 		}
 		got := schemaText(srv)
@@ -98,7 +102,7 @@ func TestMigration(t *testing.T) {
 	}
 
 	srv.Strings("INSERT INTO " + db + ".schema_version SELECT 2, 'later', now64(3)")
-	if _, err := s.Connect(t.Context()); err != nil {
+	if _, err := connect(); err != nil {
 		t.Errorf("one version ahead: %v", err)
 	}
 	if err := s.WriteSamples(t.Context(), "a", detect.Live, 1, samplesOf(2)); err != nil {
@@ -106,7 +110,7 @@ func TestMigration(t *testing.T) {
 	}
 	srv.Strings("INSERT INTO " + db + ".schema_version SELECT 3, 'later', now64(3)")
 	var newer *NewerSchemaError
-	if _, err := s.Connect(t.Context()); !errors.As(err, &newer) || newer.Found != 3 || !strings.Contains(err.Error(), "upgrade corewatch") {
+	if _, err := connect(); !errors.As(err, &newer) || newer.Found != 3 || !strings.Contains(err.Error(), "upgrade corewatch") {
 		t.Errorf("two versions ahead: %v", err)
 	}
 	srv.Strings("TRUNCATE TABLE " + db + ".schema_version")
@@ -118,7 +122,7 @@ func TestMigration(t *testing.T) {
 	} {
 		srv.Strings("DROP TABLE " + db + ".samples")
 		srv.Strings("CREATE TABLE " + db + ".samples (" + made)
-		if _, err := s.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "use another database") {
+		if _, err := connect(); err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "use another database") {
 			t.Errorf("%s: %v, want %q", made, err, why)
 		}
 	}

@@ -230,7 +230,13 @@ func TestServerAway(t *testing.T) {
 	if n := count(srv, "samples"); n != "5000" {
 		t.Errorf("%s rows of 5000: the token did not survive", n)
 	}
+	if again, err := s.Connect(ctx); err != nil || again != id {
+		t.Errorf("asked again, the database is %s, not %s: %v", again, id, err)
+	}
 	srv.Kill()
+	if _, err := s.Connect(ctx); err == nil || !strings.Contains(err.Error(), "asking") {
+		t.Errorf("asking a dead server: %v", err)
+	}
 	srv.Wipe()
 	if again, err := s.Connect(ctx); err != nil || again == id {
 		t.Errorf("an empty database has the name of the one before: %v", err)

@@ -151,6 +151,7 @@ func (s *Store) insert(ctx context.Context, table string, t token, rows int, in 
 		},
 	})
 	if err != nil {
+		s.drop() // also when the server refused: Connect looks at the tables again
 		return s.failure(fmt.Sprintf("writing %d rows of %s", rows, table), err)
 	}
 	return nil

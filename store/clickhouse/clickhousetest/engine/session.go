@@ -67,7 +67,7 @@ func (s *session) serve() error {
 			err = s.flush()
 		case proto.ClientCodeQuery:
 			err = s.query()
-		case proto.ClientCodeCancel: // what is to be cancelled has ended: one statement at a time
+		case proto.ClientCodeCancel, proto.ClientCodeHello: // what is to be cancelled has ended; ch-go sends an octet 0 before a cancel
 		default:
 			err = fmt.Errorf("packet of unknown kind %d", code)
 		}
