@@ -18,6 +18,7 @@ type healthPage struct {
 	EventTime  time.Time
 	Sources    []sourceRow
 	SourceLine string
+	Copies     []sourceRow
 	Collectors []collectorRow
 	Peers      []healthPeer
 	Inputs     []inputRow
@@ -71,6 +72,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, st site) error {
 		}
 		v.Sources = s.sources()
 		v.SourceLine = s.sourceLine(v.Sources)
+		v.Copies = s.sourceRows(status.Copies)
 	}
 	at := map[string]int{}
 	row := func(name string) *collectorRow {
@@ -171,6 +173,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		Commit    string      `json:"commit,omitempty"`
 		Data      detect.Data `json:"data"`
 		Sources   []source    `json:"sources"`
+		Copies    []source    `json:"copies,omitempty"`
 	}{
 		Status: "ok", Phase: st.Phase, Progress: st.Progress, Software: st.Software, Commit: st.Commit, Data: st.Data,
 		EventTime: instant(st.EventTime), Started: instant(st.Started), Sources: []source{},
@@ -180,6 +183,12 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 			out.Status, out.Reason = "degraded", "a source is not connected"
 		}
 		out.Sources = append(out.Sources, source{x.Name, x.State, x.Detail, instant(x.Last)})
+	}
+	for _, x := range st.Copies {
+		if x.State != "connected" && out.Status == "ok" {
+			out.Status, out.Reason = "degraded", "what is kept is not copied"
+		}
+		out.Copies = append(out.Copies, source{x.Name, x.State, x.Detail, instant(x.Last)})
 	}
 	code := http.StatusOK
 	if _, _, err := s.deps.Live.Incidents(r.Context(), Query{Limit: 1}); err != nil {

@@ -183,9 +183,11 @@ func (s *Server) now(w http.ResponseWriter, r *http.Request, st site) error {
 }
 
 // sources are the running process's sources, worst first.
-func (s *Server) sources() []sourceRow {
+func (s *Server) sources() []sourceRow { return s.sourceRows(s.deps.Status().Sources) }
+
+func (s *Server) sourceRows(list []SourceStatus) []sourceRow {
 	var out []sourceRow
-	for _, x := range s.deps.Status().Sources {
+	for _, x := range list {
 		class := "bad"
 		switch x.State {
 		case "connected", "done":

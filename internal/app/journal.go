@@ -24,6 +24,7 @@ type journal struct {
 	data     detect.Data
 	places   func(first time.Time) (signal.Places, error)
 	rec      *recorder // may record nothing
+	copy     *copier   // nil: what is recorded is copied nowhere
 	keep     *keeper   // nil: the run cannot be interrupted and gone on with
 	engine   detect.Config
 	peers    signal.Config
@@ -46,6 +47,7 @@ type outcome struct {
 	files   []collect.File
 	now     bgp.Micros
 	elapsed time.Duration
+	copied  error // why the copy lacks something that the store has; nil: it lacks nothing, or there is none
 }
 
 // damaged reports input that was torn, truncated, unreadable or malformed.

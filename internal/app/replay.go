@@ -61,6 +61,9 @@ func (r Replay) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if out.copied != nil {
+		return out.copied
+	}
 	if out.damaged() {
 		return ErrTorn
 	}
@@ -77,7 +80,13 @@ func (r Replay) archive(ctx context.Context) (*outcome, error) {
 	bar := newProgress(r.Err, "replay", r.Terminal, totalBytes(j.seeds)+totalBytes(j.files))
 	j.watch = func(done int64, now bgp.Micros, _ recordCounts) { bar.at(done, now) }
 	defer bar.done()
-	return j.run(ctx)
+	end := j.copy.background(ctx)
+	out, err := j.run(ctx)
+	copied := end(err == nil)
+	if err == nil {
+		out.copied = copied
+	}
+	return out, err
 }
 
 // journal prepares the run: over a scenario when the only file is one, else over MRT files.
@@ -121,6 +130,10 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 		return nil, err
 	}
 	if j.rec.on() {
+		if j.copy, err = newCopier(c.ClickHouse, j.rec.store, r.Log); err != nil {
+			j.rec.close()
+			return nil, err
+		}
 		err := errors.Join(digests(j.seeds), digests(j.files))
 		if slices.ContainsFunc(slices.Concat(j.seeds, j.files), func(f collect.File) bool { return f.Path == "-" }) {
 			r.Log.Info().Msg("standard input cannot be read again: no checkpoints are kept")

@@ -62,6 +62,11 @@ func (r Monitor) Run(ctx context.Context) error {
 	}
 	defer demoStore.Close()
 
+	copied, err := newCopier(c.ClickHouse, store, r.Log)
+	if err != nil {
+		return err
+	}
+
 	ln, err := net.Listen("tcp", r.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s is in use by another program; stop it, or choose another address with --listen", r.Listen)
@@ -81,7 +86,10 @@ func (r Monitor) Run(ctx context.Context) error {
 		ln.Close()
 		return err
 	}
-	st := &status{started: time.Now(), demo: d, live: w}
+	if copied != nil {
+		reg.MustRegister(newCopyMetrics(copied))
+	}
+	st := &status{started: time.Now(), demo: d, live: w, copy: copied}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
 	pages.UnstableShare = c.Detect.UnstableShare
@@ -135,6 +143,10 @@ func (r Monitor) Run(ctx context.Context) error {
 			}
 		})
 	}
+	if copied != nil {
+		done.Go(func() { copied.run(work, work) })
+	}
+
 	if len(c.Sources) > 0 {
 		done.Go(func() {
 			if err := w.run(work); err != nil && work.Err() == nil {
@@ -275,6 +287,7 @@ type status struct {
 	started time.Time
 	demo    *demonstration
 	live    *watcher
+	copy    *copier // nil: there is no copy
 }
 
 func (s *status) get() web.Status {
@@ -303,6 +316,10 @@ func (s *status) get() web.Status {
 		demo.State, demo.Detail = "unreachable", "demonstration: "+d.err.Error()
 	}
 	s.live.tell(&out)
+	if s.copy != nil {
+		c := s.copy.status()
+		out.Copies = append(out.Copies, c.page())
+	}
 	out.Sources = append(out.Sources, demo)
 	return out
 }

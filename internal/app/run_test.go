@@ -21,9 +21,15 @@ import (
 // started runs the whole program on a free port until the test ends, and gives its address once the demonstration is played.
 func started(t *testing.T) string {
 	t.Helper()
+	return running(t, Monitor{Listen: "127.0.0.1:0", Data: t.TempDir(), Out: io.Discard, Log: zerolog.Nop()})
+}
+
+// running is started for a monitor of any make.
+func running(t *testing.T, m Monitor) string {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	m := Monitor{Listen: "127.0.0.1:0", Data: t.TempDir(), Out: io.Discard, Log: zerolog.Nop(), Ready: func(addr string) { ready <- addr }}
+	m.Ready = func(addr string) { ready <- addr }
 	go func() { ended <- m.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()

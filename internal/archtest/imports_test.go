@@ -15,7 +15,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 var mayImport = map[string][]string{
 	"github.com/osrg/gobgp/v3":                {"bgp/peering"},
 	"github.com/ClickHouse/ch-go":             {"store/clickhouse/..."},
-	"github.com/ebitengine/purego":            {"store/clickhouse/..."},
+	"github.com/ebitengine/purego":            {"store/clickhouse/clickhousetest/engine"}, // a server for tests
 	"modernc.org/sqlite":                      {"store/sqlite/..."},
 	"github.com/alecthomas/kong":              {"cmd/*"},
 	"github.com/goccy/go-yaml":                {"internal/conf", "internal/app", "detect/eval", "entity/*"},
@@ -78,6 +78,7 @@ var neverIn = []struct {
 	{[]string{"alerts/..."}, []string{"bgp/*", "store/..."}, "alerts know incidents, not routes, and reach stores through their own interfaces"},
 	{sources, []string{"bgp/visibility", "detect/..."}, "a source delivers, it does not interpret"},
 	{[]string{"cmd/corewatch-agent"}, []string{"detect/..."}, "the agent measures and never judges"},
+	{[]string{"cmd/..."}, []string{"store/clickhouse/clickhousetest/..."}, "a server for tests is no part of a program"},
 }
 
 // neverModules are closure rules about outside modules.

@@ -52,6 +52,8 @@ func TestImportRules(t *testing.T) {
 		{"gobgp as an oracle", inTest("bgp/wire", "github.com/osrg/gobgp/v3/pkg/packet/bgp"), ""},
 		{"ch-go outside its store", pk("web", "github.com/ClickHouse/ch-go/proto"), "only store/clickhouse"},
 		{"ch-go in its store", pk("store/clickhouse", "github.com/ClickHouse/ch-go"), ""},
+		{"the test server's loader in the store", pk("store/clickhouse", "github.com/ebitengine/purego"), "only store/clickhouse/clickhousetest/engine"},
+		{"the test server in a program", deep("cmd/corewatch", "~/store/clickhouse/clickhousetest"), "no part of a program"},
 		{"sqlite outside its store", pk("internal/app", "modernc.org/sqlite"), "only store/sqlite"},
 		{"sqlite in another's test", inTest("detect/eval", "modernc.org/sqlite"), "only store/sqlite"},
 		{"kong outside cmd", pk("internal/app", "github.com/alecthomas/kong"), "only cmd"},

@@ -19,14 +19,15 @@ import (
 
 // Config is everything a file can set; what it leaves out keeps its default. Keys are those of docs/method.md, section 9.
 type Config struct {
-	Detect    detect.Config `json:"detect"`    // floors and the life of an incident
-	Peers     signal.Config `json:"peers"`     // health of the peers, votes
-	Reference string        `json:"reference"` // folder of reference tables; the command's own flag goes first
-	Listen    string        `json:"listen"`    // address of the pages
-	Data      string        `json:"data"`      // folder of the store
-	Sources   []Source      `json:"sources"`   // what corewatch run watches live
-	Pages     Pages         `json:"pages"`     // what the pages say about who publishes them
-	Alerts    Alerts        `json:"alerts"`    // who is told of incidents
+	Detect     detect.Config `json:"detect"`     // floors and the life of an incident
+	Peers      signal.Config `json:"peers"`      // health of the peers, votes
+	Reference  string        `json:"reference"`  // folder of reference tables; the command's own flag goes first
+	Listen     string        `json:"listen"`     // address of the pages
+	Data       string        `json:"data"`       // folder of the store
+	Sources    []Source      `json:"sources"`    // what corewatch run watches live
+	Pages      Pages         `json:"pages"`      // what the pages say about who publishes them
+	Alerts     Alerts        `json:"alerts"`     // who is told of incidents
+	ClickHouse ClickHouse    `json:"clickhouse"` // what is kept is copied to it
 }
 
 // Source is where live messages come from: a folder, or RIS Live.
@@ -52,7 +53,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data"}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
 }
 
 // maxFile bounds a configuration file.
@@ -105,6 +106,9 @@ func Parse(text []byte) (Config, error) {
 		return c, err
 	}
 	if err := subscribers(c.Alerts); err != nil {
+		return c, err
+	}
+	if err := clickHouse(c.ClickHouse); err != nil {
 		return c, err
 	}
 	return c, Check(c.Detect, c.Peers)

@@ -20,6 +20,13 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestSetClickHouse(t *testing.T) {
+	c, err := Parse([]byte("clickhouse:\n  address: 192.0.2.1:9440\n  password_file: /etc/p\n  tls: false\n"))
+	if err != nil || c.ClickHouse.TLS == nil || *c.ClickHouse.TLS || c.ClickHouse.Database != "corewatch" || c.ClickHouse.User != "default" || c.ClickHouse.PasswordFile != "/etc/p" {
+		t.Errorf("%v %+v", err, c.ClickHouse)
+	}
+}
+
 func TestSet(t *testing.T) {
 	c, err := Parse([]byte("detect:\n  country_share: 0.05\n  confirm_after_s: 60\npeers:\n  min_voters: 5\nlisten: 127.0.0.1:9\npages:\n  operator: Example Watch\n"))
 	want := Default()

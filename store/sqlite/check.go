@@ -44,7 +44,7 @@ func (s *Store) Check(ctx context.Context) error {
 	var p problems
 	for _, step := range []func(context.Context, querier) error{
 		func(ctx context.Context, q querier) error { return p.pragma(ctx, q, "integrity_check") },
-		p.foreignKeys, p.incidents, p.revisions, p.members, p.chunks, p.overlaps, p.raw, p.evidence,
+		p.foreignKeys, p.incidents, p.revisions, p.members, p.chunks, p.overlaps, p.raw, p.evidence, p.followers,
 	} {
 		err := s.read(ctx, "check", func(q querier) error { return step(ctx, q) })
 		if isCode(err, codeCorrupt) { // one table that cannot be read must not hide what is wrong with the others

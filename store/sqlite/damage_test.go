@@ -20,6 +20,9 @@ import (
 func fill(t testing.TB, s *Store) {
 	t.Helper()
 	ctx := t.Context()
+	if _, err := s.Follow(ctx, "copy"); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 3 {
 		for r := 1; r <= 2; r++ {
 			if err := s.SaveRevision(ctx, incident(i, r), members((1-min(i, 1))*1100+i, i)); err != nil {

@@ -40,6 +40,9 @@ func (s *Store) SaveRevision(ctx context.Context, inc *detect.Incident, members 
 		if err != nil {
 			return err
 		}
+		if err := s.noteSaved(ctx, n, inc.Revision); err != nil {
+			return err
+		}
 		if _, err := s.exec(ctx, "DELETE FROM member WHERE incident=?", n); err != nil {
 			return err
 		}

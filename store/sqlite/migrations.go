@@ -2,7 +2,7 @@ package sqlite
 
 // schemaVersion is what this software writes (PRAGMA user_version). testdata/schema-v<n>.sql holds a dump of every version
 // there ever was; each must open.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // migrations is the numbered list. Released entries are never edited: a change is a new entry with steps that also run, as
 // no-ops, over a file that is up to date.
@@ -155,7 +155,27 @@ var migrations = []migration{
   PRIMARY KEY (name, vintage, sha256)
 ) STRICT, WITHOUT ROWID`, "name", "vintage", "sha256", "quality", "gap_days", "first_used"),
 	}},
-	{2, "alerts", []step{
+	{2, "followers", []step{
+		// Who copies what is stored elsewhere, and how far each has come: see follow.go. saved is the order in which revisions were
+		// stored; it is kept from the first follower on.
+		table("follower", `CREATE TABLE follower (
+  name TEXT PRIMARY KEY,
+  generation INTEGER NOT NULL,
+  head INTEGER NOT NULL,
+  done INTEGER NOT NULL,
+  claim INTEGER NOT NULL,
+  series INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  revision_claim INTEGER NOT NULL
+) STRICT, WITHOUT ROWID`, "name", "generation", "head", "done", "claim", "series", "at", "revision", "revision_claim"),
+		table("saved", `CREATE TABLE saved (
+  n INTEGER PRIMARY KEY,
+  incident INTEGER NOT NULL REFERENCES incident (n),
+  revision INTEGER NOT NULL
+) STRICT`, "n", "incident", "revision"),
+	}},
+	{3, "alerts", []step{
 		// What each receiver was told last of an incident; and the messages, which wait, were sent, replaced or given up.
 		table("alert_told", `CREATE TABLE alert_told (
   incident TEXT NOT NULL,

@@ -48,6 +48,7 @@ type Store struct {
 	stmts  map[string]*sql.Stmt  // prepared on w, by text
 	series map[seriesKey]*series // write state of the series touched so far; dropped whenever a transaction fails
 	peers  map[peerKey]int64     // row numbers of interned peers; dropped likewise
+	follow bool                  // somebody follows the store: what is stored is noted for him
 	closed bool
 }
 
@@ -132,6 +133,9 @@ func (s *Store) openDB(ctx context.Context, dsn, path string) (err error) {
 		}
 	}
 	if err := migrate(ctx, s.w); err != nil {
+		return explain(err)
+	}
+	if s.follow, err = followed(ctx, s.w); err != nil {
 		return explain(err)
 	}
 	if path == "" {

@@ -52,8 +52,10 @@ func (s *Store) AppendSamples(ctx context.Context, samples []detect.Sample) erro
 			}
 			tail = append(tail, row...)
 		}
-		_, err := s.insert(inner, "INSERT INTO tail (series, last, n, first, count, crc, body)", tailWidth, "", tail)
-		return err
+		if _, err := s.insert(inner, "INSERT INTO tail (series, last, n, first, count, crc, body)", tailWidth, "", tail); err != nil {
+			return err
+		}
+		return s.noteSamples(inner, batches)
 	})
 }
 

@@ -1,28 +1,5 @@
 PRAGMA application_id=1129271895;
 PRAGMA user_version=2;
-CREATE TABLE alert_out (
-  n INTEGER PRIMARY KEY,
-  id TEXT NOT NULL UNIQUE,
-  receiver TEXT NOT NULL,
-  first INTEGER NOT NULL,
-  not_until INTEGER NOT NULL,
-  attempts INTEGER NOT NULL,
-  state TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  note TEXT NOT NULL,
-  crc INTEGER NOT NULL,
-  body BLOB NOT NULL
-) STRICT;
-CREATE TABLE alert_told (
-  incident TEXT NOT NULL,
-  receiver TEXT NOT NULL,
-  revision INTEGER NOT NULL,
-  occasion TEXT NOT NULL,
-  severity INTEGER NOT NULL,
-  episodes INTEGER NOT NULL,
-  whole TEXT NOT NULL,
-  PRIMARY KEY (incident, receiver)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE chunk (
   n INTEGER PRIMARY KEY,
   series INTEGER NOT NULL REFERENCES series (n),
@@ -43,6 +20,17 @@ CREATE TABLE evidence (
   length INTEGER NOT NULL,
   raw INTEGER NOT NULL REFERENCES raw (n),
   PRIMARY KEY (subject, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE follower (
+  name TEXT PRIMARY KEY,
+  generation INTEGER NOT NULL,
+  head INTEGER NOT NULL,
+  done INTEGER NOT NULL,
+  claim INTEGER NOT NULL,
+  series INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  revision_claim INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE incident (
   n INTEGER PRIMARY KEY,
@@ -130,6 +118,11 @@ CREATE TABLE revision (
   body BLOB NOT NULL,
   PRIMARY KEY (incident, revision)
 ) STRICT;
+CREATE TABLE saved (
+  n INTEGER PRIMARY KEY,
+  incident INTEGER NOT NULL REFERENCES incident (n),
+  revision INTEGER NOT NULL
+) STRICT;
 CREATE TABLE series (
   n INTEGER PRIMARY KEY,
   entity TEXT NOT NULL,
@@ -150,7 +143,6 @@ CREATE TABLE tail (
   body BLOB NOT NULL,
   PRIMARY KEY (series, last, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX alert_out_by_state ON alert_out (state, n);
 CREATE INDEX incident_by_entity ON incident (entity, start DESC, id);
 CREATE INDEX incident_by_start ON incident (start DESC, id);
 CREATE INDEX series_by_signal ON series (signal, entity);
