@@ -281,11 +281,12 @@ func (s *Station) stop() {
 	}
 }
 
-// Poll gives what came since, in order for each router, until take says false. One goroutine at a time.
-func (s *Station) Poll(now time.Time, take func(Event) bool) {
+// Poll gives what came since, in order for each router, until take says false. The error says why the station does not listen. One goroutine
+// at a time.
+func (s *Station) Poll(now time.Time, take func(Event) bool) error {
 	s.mu.Lock()
 	routers := slices.Clone(s.order)
-	first := s.first
+	first, err := s.first, s.stats.Err
 	s.mu.Unlock()
 	for i := range routers {
 		at := (first + i) % len(routers)
@@ -302,9 +303,10 @@ func (s *Station) Poll(now time.Time, take func(Event) bool) {
 			s.mu.Lock()
 			s.first = at + 1 // the others are not to wait behind one that says much
 			s.mu.Unlock()
-			return
+			break
 		}
 	}
+	return err
 }
 
 // Stats is how the station is now.
