@@ -12,6 +12,15 @@ import (
 // captures are the folders of shared captures, each a pcap with what another decoder read off it beside it.
 func captures(t testing.TB) []string {
 	t.Helper()
+	files := captureFiles(t)
+	if len(files) == 0 {
+		t.Skip("no captures (COREWATCH_DATA): no BMP of real routers was read")
+	}
+	return files
+}
+
+func captureFiles(t testing.TB) []string {
+	t.Helper()
 	dir := os.Getenv("COREWATCH_DATA")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "shared", "data")
@@ -19,9 +28,6 @@ func captures(t testing.TB) []string {
 	files, err := filepath.Glob(filepath.Join(dir, "bmp", "netgauze", "*", "*.pcap"))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Skip("no captures (COREWATCH_DATA): no BMP of real routers was read")
 	}
 	return files
 }
