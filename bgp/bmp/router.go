@@ -3,7 +3,6 @@ package bmp
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -393,15 +392,9 @@ func (r *router) expire(now time.Time) {
 	}
 	r.holdUntil = time.Time{}
 	at := r.clock.of(bgp.MicrosOf(now))
-	names := r.heard()
 	for _, s := range slices.Clone(r.order) {
 		if s.stale {
 			r.forget(s, at, nil, false)
-		}
-	}
-	if !r.stats.Connected {
-		for _, name := range names { // those records were our own, and do not say that the router is back
-			r.queue.gap(name, fmt.Sprintf("BMP: the router was not back within %s", r.hold))
 		}
 	}
 }
