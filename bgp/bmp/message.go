@@ -2,8 +2,8 @@
 // 8671 and the Loc-RIB of RFC 9069, and the TLVs of version 4, draft-ietf-grow-bmp-tlv), and makes MRT records of what they say.
 //
 // Three layers, each usable without the one above it: Message reads one message off its octets without copying (message.go, peer.go, tlv.go);
-// router follows the sessions of one router and writes its records (router.go, session.go, update.go); Station listens, bounds and queues
-// (station.go, conn.go, queue.go). docs/decisions/060-bmp-views.md says which collector a record is of.
+// router follows the sessions of one router and writes its records (router.go, session.go, records.go, update.go); Station listens, bounds and queues
+// (station.go, conn.go, queue.go). docs/decisions/061-bmp-views.md says which collector a record is of.
 package bmp
 
 import (

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/bgp/wire"
 )
@@ -143,42 +142,6 @@ func (s *session) addPath(m *Message) (v4, v6 bool) {
 
 func (s *session) envelope() mrt.Envelope {
 	return mrt.Envelope{PeerAS: s.as, LocalAS: s.localAS, PeerAddr: s.addr, LocalAddr: s.local}
-}
-
-// begin writes that the session is established, and the OPENs that say so, in front of the first record of a view. What the router sends to
-// the neighbour is no session that a neighbour speaks in: nothing is said of it.
-func (r *router) begin(s *session, v int, at bgp.Micros) {
-	if s.open[v] {
-		return
-	}
-	s.open[v] = true
-	if v == viewOut || v == viewOutPost {
-		return
-	}
-	e := s.envelope()
-	if v != viewLoc {
-		sent := e
-		sent.Local = true
-		r.write(s.names[v], at, sent, s.sent)
-		r.write(s.names[v], at, e, s.received)
-	}
-	r.state(s.names[v], at, e, bgp.State(5), bgp.Established)
-}
-
-// end writes that the session is over. notification may be nil; local says that the router sent it.
-func (r *router) end(s *session, at bgp.Micros, notification []byte, local bool) {
-	for v, open := range s.open {
-		s.open[v] = false
-		if !open || v == viewOut || v == viewOutPost {
-			continue
-		}
-		e := s.envelope()
-		if len(notification) >= bgpLen {
-			e.Local = local
-			r.write(s.names[v], at, e, notification)
-		}
-		r.state(s.names[v], at, e, bgp.Established, 1)
-	}
 }
 
 // heard are the collectors of whose sessions something was said, in order.
