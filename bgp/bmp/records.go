@@ -69,7 +69,15 @@ func (r *router) update(s *session, m *Message, msg []byte, sound bool, at bgp.M
 		}
 	}
 	r.begin(s, v, at)
-	v4, v6 := s.addPath(m)
+	v4, v6 := s.agreed(m)
+	if r.content.update {
+		var wrong4, wrong6 bool
+		v4, wrong4 = s.identified(v4 && r.content.v4, v, msg, false)
+		v6, wrong6 = s.identified(v6 && r.content.v6, v, msg, true)
+		if wrong4 || wrong6 {
+			r.stats.Counts.Contradictions++
+		}
+	}
 	if r.content.v4 && r.content.v6 && v4 != v6 && sound {
 		r.stats.Counts.Halved++
 		for _, six := range []bool{false, true} {

@@ -227,6 +227,34 @@ func TestAddPathOfOneFamily(t *testing.T) {
 	d.count(Counts{Halved: 1})
 }
 
+// TestPathIdentifiersLeftOut: a router that writes no path identifiers though the session has them, as FRR 8.4 does. Where prefixes can be read both
+// ways, those that could not decide.
+func TestPathIdentifiersLeftOut(t *testing.T) {
+	d := newDesk(t)
+	agreed := addPath + "00010101"
+	d.say(peerA.up("192.0.2.1", 40000, open(64500, "192.0.2.1", capV4+as64500+agreed+addPath+"00020101"), open(65000, "198.51.100.1", capV4+as65000+addPath+"00010103"+addPath+"00020102")))
+	two := nlri + gone // also 203.0.113.0/24 with identifier 0x18c63364
+	bare, odd := ", announce 203.0.113.0/24 id 0", "announce 203.0.113.0/24 id 415642468"
+	v6 := origin + path4 + reach6 // one of IPv6, after which nothing is known of IPv4
+	got := d.say(
+		peerA.routes(update("", good4, two)), peerA.routes(update("", v6, "")), peerA.routes(update("", good4, two)), peerA.routes(update("", good4, nlri)), peerA.routes(update("", good4, two)),
+		peerA.flagged(flagPost).routes(update("", good4, two)), peerA.routes(update(nlriP, "", "")), peerA.routes(update("", good4, two)),
+	)
+	d.want(slices.DeleteFunc(got, func(l string) bool { return !strings.Contains(l, "nounce") && !strings.Contains(l, "withdraw") }),
+		wroteA+" "+odd, wroteA+" announce 2001:db8::/32 id 0", wroteA+" "+odd, wroteA+" "+upd, wroteA+" "+upd+bare,
+		"rtr~post AS65000 198.51.100.1 "+odd, wroteA+" withdraw 198.51.100.0/24 id 7", wroteA+" "+odd)
+	d.count(Counts{Contradictions: 2})
+}
+
+// TestOpenNotKept: FRR writes an OPEN of nothing but a header when it has not kept the one that came. Nothing is agreed on then.
+func TestOpenNotKept(t *testing.T) {
+	d := newDesk(t)
+	empty := unhex("ffffffffffffffffffffffffffffffff 0013 01")
+	d.want(d.say(peerA.up("192.0.2.1", 40000, openMine, empty), peerA.routes(update("", good4, nlri))), append(began(wroteA), wroteA+" "+upd)...)
+	d.want(d.say(peerA.up("192.0.2.1", 40000, empty, empty), peerA.routes(update("", good2, nlri))), append(append([]string{wroteA + " Established-Idle"}, began(wroteA)...), wroteA+" "+upd+" as2")...)
+	d.count(Counts{Contradictions: 1})
+}
+
 // TestASNumbers: the octets go before the A flag, set wrongly or unset wrongly, and what MRT has no form for makes the session unknown.
 func TestASNumbers(t *testing.T) {
 	old := peerA.up("192.0.2.1", 40000, open(64500, "192.0.2.1", capV4), open(65000, "198.51.100.1", capV4))

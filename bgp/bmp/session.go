@@ -57,8 +57,9 @@ type session struct {
 	in, out        wire.Options // how messages to and from the router are written
 	base           string       // the collector of its first view
 	names          [views]string
-	open           [views]bool // records of the view have been written, and none that says that the session ended
-	stale          bool        // said by a connection that was lost, and not again yet
+	open           [views]bool    // records of the view have been written, and none that says that the session ended
+	bare           [views][2]bool // prefixes come without the path identifiers agreed on: of IPv4, of IPv6
+	stale          bool           // said by a connection that was lost, and not again yet
 	stats          [len(statistics)]uint64
 }
 
@@ -100,7 +101,11 @@ func newSession(m *Message, router netip.Addr) (*session, error) {
 	return s, nil
 }
 
+// readOpen reads an OPEN of a Peer Up. FRR puts one that is a header and nothing else where it has not kept what came: then nothing is agreed on.
 func readOpen(msg []byte) (wire.Open, error) {
+	if len(msg) == bgpLen {
+		return wire.Open{}, nil
+	}
 	o, err := wire.ParseOpen(msg)
 	// What a speaker would refuse, and a Loc-RIB may well have, does not keep an observer from reading the capabilities.
 	for _, known := range []error{wire.ErrOpenAS, wire.ErrOpenID, wire.ErrOpenHoldTime, wire.ErrOpenParameter} {
@@ -115,15 +120,32 @@ func sends(o *wire.Open, f wire.Family) bool {
 	return slices.ContainsFunc(o.AddPath, func(a wire.FamilyAddPath) bool { return a.Family == f && a.Send })
 }
 
+// identified says whether the prefixes of one family in a message come with path identifiers. They do only where that was agreed on, and some
+// routers (FRR 8.4 is one) leave them out even then. Where prefixes can be read in both ways, those that could not be decide for them.
+func (s *session) identified(agreed bool, view int, msg []byte, v6 bool) (ids, wrong bool) {
+	if !agreed {
+		return false, false
+	}
+	family := 0
+	if v6 {
+		family = 1
+	}
+	bare, identified := prefixesOf(msg, v6)
+	if bare != identified {
+		s.bare[view][family] = bare
+	}
+	return !s.bare[view][family], bare && !identified
+}
+
 // same reports whether a Peer Up says what an earlier one did: then it is about the same session of the neighbour. A router tells of its
 // sessions anew on each connection, and some do for each view.
 func (s *session) same(n *session) bool {
 	return s.ports == n.ports && s.local == n.local && bytes.Equal(s.sent, n.sent) && bytes.Equal(s.received, n.received)
 }
 
-// addPath says whether prefixes in a message come with path identifiers: as the OPENs agreed, or as the message itself says of the router's
-// side, RFC 7911 section 4.
-func (s *session) addPath(m *Message) (v4, v6 bool) {
+// agreed says whether prefixes in a message should come with path identifiers: as the OPENs agreed, or as the message itself says of the
+// router's side, RFC 7911 section 4.
+func (s *session) agreed(m *Message) (v4, v6 bool) {
 	o := s.in
 	bit := byte(1) // the router receives
 	if m.Peer.Out() || m.Peer.LocRIB() {

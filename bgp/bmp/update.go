@@ -20,6 +20,7 @@ const typeUpdate = 2
 
 // content is what must be known of a BGP message to write a record of it. It is read off the octets alone; whoever reads the record judges them.
 type content struct {
+	update bool        // it is an UPDATE
 	v4, v6 bool        // prefixes of IPv4, of IPv6; a message without any that can be told counts as IPv4
 	other  wire.Family // the first family that is neither, unicast nor multicast; zero when there is none
 	path   bool        // it has AS numbers
@@ -34,6 +35,7 @@ func (c *content) read(msg []byte) bool {
 		c.v4 = true
 		return len(msg) >= bgpLen
 	}
+	c.update = true
 	withdrawn, attrs, nlri, ok := fields(msg)
 	c.v4 = !ok || len(withdrawn) > 0 || len(nlri) > 0
 	for ok && len(attrs) > 0 {
@@ -144,6 +146,58 @@ func segments(path []byte, size int) bool {
 			return false
 		}
 		path = path[n:]
+	}
+	return true
+}
+
+// prefixesOf reports how the prefixes of one family in an UPDATE can be read: without path identifiers, and with them.
+func prefixesOf(msg []byte, v6 bool) (bare, identified bool) {
+	withdrawn, attrs, nlri, ok := fields(msg)
+	if !ok {
+		return false, false
+	}
+	bare, identified = true, true
+	look := func(b []byte) {
+		bare, identified = bare && prefixes(b, v6, 0), identified && prefixes(b, v6, 4)
+	}
+	if !v6 {
+		look(withdrawn)
+		look(nlri)
+	}
+	for ok && len(attrs) > 0 {
+		var typ byte
+		var value []byte
+		typ, value, _, attrs, ok = cutAttr(attrs)
+		f, named := familyOf(value)
+		if !ok || typ != attrReach && typ != attrUnreach || !named || f.SAFI > 2 || f.AFI != 1 && f.AFI != 2 || (f.AFI == 2) != v6 {
+			continue
+		}
+		if value = value[3:]; typ == attrReach { // RFC 4760 section 3: next hop and an octet of nothing in front
+			if len(value) < 1 || len(value) < 2+int(value[0]) {
+				return false, false
+			}
+			value = value[2+int(value[0]):]
+		}
+		look(value)
+	}
+	return bare, identified
+}
+
+// prefixes reports whether a field is well-formed with identifiers of so many octets.
+func prefixes(b []byte, v6 bool, id int) bool {
+	longest := 32
+	if v6 {
+		longest = 128
+	}
+	for len(b) > 0 {
+		if len(b) <= id || int(b[id]) > longest {
+			return false
+		}
+		n := id + 1 + (int(b[id])+7)/8
+		if n > len(b) {
+			return false
+		}
+		b = b[n:]
 	}
 	return true
 }
