@@ -472,3 +472,24 @@ func TestRecordTimes(t *testing.T) {
 		t.Errorf("%v, want %d", recs, want)
 	}
 }
+
+// TestNoAllocations: from the octets to the record that is taken, a message costs no memory.
+func TestNoAllocations(t *testing.T) {
+	d := newDesk(t)
+	d.say(upA, peerB.up("2001:db8::a", 1, openMine, openA))
+	msgs := [][]byte{peerA.routes(update(gone, good4, nlri)), peerB.routes(update("", origin+path4+reach6, "")), peerA.routes(update("", evpn, ""))}
+	taken := 0
+	round := func() {
+		for _, b := range msgs {
+			err := d.msg.Decode(b)
+			d.message(&d.msg, err, d.now)
+		}
+		d.queue.swap()
+		d.queue.give(func(e Event) bool { taken += len(e.Raw); return true })
+	}
+	round()
+	round()
+	if n := testing.AllocsPerRun(100, round); n != 0 || taken == 0 {
+		t.Errorf("%v allocations, %d octets", n, taken)
+	}
+}
