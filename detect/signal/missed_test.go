@@ -36,3 +36,27 @@ func TestMissed(t *testing.T) {
 	}
 	f.want("300 rrc01 opened", "304 rrc01 recovering", "1204 rrc01 closed")
 }
+
+// TestSessionsEndWhileMissed: sessions that are recorded as ended while the collector is missed are down, and neither bring it back nor have faults
+// of their own.
+func TestSessionsEndWhileMissed(t *testing.T) {
+	a, b := peers(12), second(14)
+	f := seeded(t, append(slices.Clone(a), b...), 40)
+	f.run(300)
+	f.m.Missed("rrc01", at(300.5), "the connection broke")
+	f.speak = a
+	f.run(360)
+	for _, p := range b {
+		f.session(361, p, bgp.Established, 1)
+	}
+	f.run(400)
+	if n, s := f.voters(), f.state(b[3]); n != 12 || s.State != "down" || s.Faults != 0 {
+		t.Errorf("%d vote, %+v", n, s)
+	}
+	f.session(401, b[3], 1, bgp.Established)
+	if s := f.state(b[3]); s.State != "resync" {
+		t.Errorf("%+v", s)
+	}
+	f.run(420)
+	f.want("300 rrc01 opened", "361 rrc01 continued", "401 rrc01 recovering")
+}

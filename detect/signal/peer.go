@@ -153,7 +153,11 @@ func (m *Monitor) State(msg bgp.Message, from, to bgp.State) error {
 	if err != nil {
 		return err
 	}
-	p.coll.spoke(m, msg.At)
+	// While messages of the collector are known to be missed, the end of a session may be what was made of its silence: it does not say that
+	// the collector is back.
+	if to == bgp.Established || !p.coll.missed {
+		p.coll.spoke(m, msg.At)
+	}
 	switch {
 	case to == bgp.Established && from != bgp.Established:
 		p.last = max(p.last, msg.At)
@@ -204,6 +208,9 @@ func (m *Monitor) sessionDown(p *peer, at bgp.Micros, why string) {
 		p.health, p.since, p.note = peerDown, at, why
 		p.vote(m)
 	})
+	if p.coll.missed { // of which there is a fault, and its sessions are part of it
+		return
+	}
 	m.fault(m.peerEntity(p), p.coll, at, why)
 	p.faults++
 }

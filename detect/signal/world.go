@@ -173,16 +173,19 @@ func (m *Monitor) countVotes(f *family) {
 // coverage says how much can be seen, with reasons from a closed list (docs/method.md, "Coverage").
 func (m *Monitor) coverage(f *family) detect.Coverage {
 	var why []string
-	if len(m.colls) == 1 {
-		why = append(why, "single_collector")
-	} else if len(m.colls) < m.cfg.FullCollectors {
-		why = append(why, "few_collectors")
-	}
-	var projects []string
+	var collectors, projects []string
 	for _, c := range m.colls {
+		if b := bgp.CollectorOf(c.name); !slices.Contains(collectors, b) { // the views of one router see the same
+			collectors = append(collectors, b)
+		}
 		if p := m.sources(c.name).Name; !slices.Contains(projects, p) {
 			projects = append(projects, p)
 		}
+	}
+	if len(collectors) == 1 {
+		why = append(why, "single_collector")
+	} else if len(collectors) < m.cfg.FullCollectors {
+		why = append(why, "few_collectors")
 	}
 	if len(projects) < m.cfg.FullProjects {
 		why = append(why, "single_project")

@@ -103,5 +103,7 @@ func sourceOf(collector string) detect.Source {
 	case len(collector) == 5 && strings.HasPrefix(collector, "rrc"):
 		return detect.Source{Name: "RIPE RIS", Collector: collector, Attribution: "RIPE NCC Routing Information Service"}
 	}
-	return detect.Source{Name: collector, Collector: collector}
+	// The views of a router, and the routers of a range, are one project.
+	name, _, _ := strings.Cut(bgp.CollectorOf(collector), "@")
+	return detect.Source{Name: name, Collector: collector}
 }

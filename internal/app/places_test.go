@@ -134,3 +134,12 @@ func TestShowReference(t *testing.T) {
 		}
 	}
 }
+
+// TestSourceOfViews: the views of a router, and the routers of a range, are one project.
+func TestSourceOfViews(t *testing.T) {
+	for collector, want := range map[string]string{"edge1": "edge1", "edge1~post": "edge1", "lab@192.0.2.1~vrf-65000:7~loc": "lab", "rrc00": "RIPE RIS", "route-views2": "RouteViews"} {
+		if s := sourceOf(collector); s.Name != want || s.Collector != collector {
+			t.Errorf("%s: %+v", collector, s)
+		}
+	}
+}

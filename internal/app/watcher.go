@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/corewatch/corewatch/bgp"
-	"github.com/corewatch/corewatch/bgp/rislive"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/store/sqlite"
@@ -23,8 +22,8 @@ type watcher struct {
 	store   *sqlite.Store
 	log     zerolog.Logger
 	sources []source
-	streams []*rislive.Client // that run beside
-	again   map[string]bool   // collectors whose source reads again what came while the monitor was not running
+	streams []stream        // that run beside
+	again   map[string]bool // collectors whose source reads again what came while the monitor was not running
 
 	refresh chan string // names of reference tables that were kept and are to be in force
 
@@ -33,12 +32,25 @@ type watcher struct {
 	now   bgp.Micros
 }
 
+// stream is the part of a source that receives, in goroutines of its own, until ctx ends.
+type stream interface {
+	Run(ctx context.Context)
+}
+
 // liveFolder is where, in the monitor's folder, a live monitor keeps what it receives.
 const liveFolder = "live"
 
 func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
 	w := &watcher{conf: c, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}, refresh: make(chan string, 1)}
 	for _, s := range c.Sources {
+		if s.BMP != nil {
+			b, err := newBMPSource(*s.BMP)
+			if err != nil {
+				return nil, fmt.Errorf("sources: %w", err)
+			}
+			w.sources, w.streams = append(w.sources, b), append(w.streams, b.station)
+			continue
+		}
 		if s.RISLive == nil {
 			w.sources, w.again[s.Collector] = append(w.sources, &folderSource{conf: s}), true
 			continue

@@ -30,11 +30,12 @@ type Config struct {
 	ClickHouse ClickHouse    `json:"clickhouse"` // what is kept is copied to it
 }
 
-// Source is where live messages come from: a folder, or RIS Live.
+// Source is where live messages come from: a folder, RIS Live, or routers that speak BMP.
 type Source struct {
 	Collector string   `json:"collector"` // of a folder: the collector's name in peers, incidents and evidence
 	Folder    string   `json:"folder"`    // into which a collector on this machine writes MRT files
 	RISLive   *RISLive `json:"ris_live"`  // RIPE NCC's stream; instead of collector and folder
+	BMP       *BMP     `json:"bmp"`       // a station that routers report to
 }
 
 // RISLive is the stream of RIPE NCC's collectors.
@@ -124,6 +125,13 @@ func sources(list []Source) error {
 	seen := map[string]bool{}
 	for i, s := range list {
 		switch {
+		case s.BMP != nil && (s.Collector != "" || s.Folder != "" || s.RISLive != nil):
+			return fmt.Errorf("sources[%d]: either bmp, or ris_live, or collector and folder", i)
+		case s.BMP != nil:
+			if err := s.BMP.check(fmt.Sprintf("sources[%d].bmp", i), seen); err != nil {
+				return err
+			}
+			continue
 		case s.RISLive != nil && (s.Collector != "" || s.Folder != ""):
 			return fmt.Errorf("sources[%d]: either ris_live, or collector and folder", i)
 		case s.RISLive != nil && seen["ris_live"]:
@@ -134,8 +142,8 @@ func sources(list []Source) error {
 			}
 			seen["ris_live"] = true
 			continue
-		case s.Collector == "" || len(s.Collector) > 64 || strings.ContainsAny(s.Collector, "/= \t\n"):
-			return fmt.Errorf("sources[%d].collector: %q; want a name of 1 to 64 characters without / = and blanks", i, s.Collector)
+		case !collectorName(s.Collector, 64):
+			return fmt.Errorf("sources[%d].collector: %q; want a name of 1 to 64 characters without %s and blanks", i, s.Collector, notInNames)
 		case seen[s.Collector]:
 			return fmt.Errorf("sources[%d].collector: %q is named twice", i, s.Collector)
 		case s.Folder == "":

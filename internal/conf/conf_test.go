@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,6 +35,29 @@ func TestSet(t *testing.T) {
 	want.Listen, want.Pages.Operator = "127.0.0.1:9", "Example Watch"
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%v\n%+v\n%+v", err, c, want)
+	}
+}
+
+// TestBMP: a station's keys, and what an address of a router may be.
+func TestBMP(t *testing.T) {
+	c, err := Parse([]byte("sources:\n  - bmp:\n      listen: \":11019\"\n      tls_cert: c.pem\n      tls_key: k.pem\n      client_ca: ca.pem\n" +
+		"      routers: [{address: 192.0.2.1, collector: edge1}, {address: 2001:db8::1, collector: edge2}, {address: 198.51.100.0/24, collector: lab}]\n" +
+		"  - bmp: {listen: \"[::1]:0\", routers: [{address: 192.0.2.1, collector: edge3}]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range c.Sources[0].BMP.Routers {
+		got = append(got, r.Prefix().String()+" "+r.Collector)
+	}
+	want := []string{"192.0.2.1/32 edge1", "2001:db8::1/128 edge2", "198.51.100.0/24 lab"}
+	if b := c.Sources[0].BMP; !slices.Equal(got, want) || b.Listen != ":11019" || b.TLSCert != "c.pem" || b.TLSKey != "k.pem" || b.ClientCA != "ca.pem" || b.Plaintext {
+		t.Errorf("%+v, %v", b, got)
+	}
+	for _, a := range []string{"", "192.0.2.1:179", "::ffff:192.0.2.1", "fe80::1%eth0", "router.example"} {
+		if _, err := routerPrefix(a); err == nil {
+			t.Errorf("%q was taken for the address of a router", a)
+		}
 	}
 }
 
