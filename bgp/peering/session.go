@@ -220,8 +220,9 @@ func (c *session) handshake() error {
 		return err
 	}
 	c.to(openConfirm)
-	if c.agreed.HoldTime > 0 {
-		c.limit = time.Duration(c.agreed.HoldTime) * time.Second
+	hold := time.Duration(c.agreed.HoldTime) * time.Second
+	if hold > 0 {
+		c.limit = min(hold, openWithin)
 	}
 	if msg, err = c.next(); err != nil {
 		return c.expired(err)
@@ -233,9 +234,7 @@ func (c *session) handshake() error {
 	default:
 		return &fault{code: 5, subcode: 2, why: fmt.Sprintf("a message of type %d", msg[18])}
 	}
-	if c.agreed.HoldTime == 0 {
-		c.limit = 0
-	}
+	c.limit = hold
 	c.frames.max = c.agreed.MaxMessage
 	c.setEnvelope()
 	if err := c.s.establish(c); err != nil {
