@@ -240,7 +240,7 @@ func TestLongMessages(t *testing.T) {
 		t.Fatalf("%d octets", len(long))
 	}
 	r.send(long)
-	l.until("the update", func() bool { return l.neighbour("127.0.0.2").Routes >= 16300 })
+	l.until("the update", func() bool { return l.updates("127.0.0.2") == 1 && l.neighbour("127.0.0.2").Routes >= 16300 })
 	x := l.heard("127.0.0.2")
 	if got := x[len(x)-1]; len(got.msg) != len(long) || !x[0].Opts.AS4 {
 		t.Errorf("%d octets kept of %d", len(got.msg), len(long))

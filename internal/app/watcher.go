@@ -10,7 +10,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/corewatch/corewatch/bgp"
-	"github.com/corewatch/corewatch/bgp/rislive"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
@@ -25,8 +24,8 @@ type watcher struct {
 	store   *sqlite.Store
 	log     zerolog.Logger
 	sources []source
-	streams []*rislive.Client // that run beside
-	again   map[string]bool   // collectors whose source reads again what came while the monitor was not running
+	streams []func(context.Context) // run beside
+	again   map[string]bool         // collectors whose source reads again what came while the monitor was not running
 
 	mu    sync.Mutex // guards what follows
 	phase string
@@ -39,15 +38,22 @@ const liveFolder = "live"
 func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
 	w := &watcher{conf: c, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}}
 	for _, s := range c.Sources {
-		if s.RISLive == nil {
+		switch {
+		case s.RISLive != nil:
+			ris, err := newRISSource(*s.RISLive)
+			if err != nil {
+				return nil, fmt.Errorf("sources: %w", err)
+			}
+			w.sources, w.streams = append(w.sources, ris), append(w.streams, ris.client.Run)
+		case s.Peering != nil:
+			own, err := newPeeringSource(s, log)
+			if err != nil {
+				return nil, fmt.Errorf("sources: %w", err)
+			}
+			w.sources, w.streams = append(w.sources, own), append(w.streams, own.speaker.Run)
+		default:
 			w.sources, w.again[s.Collector] = append(w.sources, &folderSource{conf: s}), true
-			continue
 		}
-		ris, err := newRISSource(*s.RISLive)
-		if err != nil {
-			return nil, fmt.Errorf("sources: %w", err)
-		}
-		w.sources, w.streams = append(w.sources, ris), append(w.streams, ris.client)
 	}
 	return w, nil
 }
@@ -68,8 +74,8 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	}
 	var beside sync.WaitGroup
 	defer beside.Wait()
-	for _, c := range w.streams {
-		beside.Go(func() { c.Run(ctx) })
+	for _, run := range w.streams {
+		beside.Go(func() { run(ctx) })
 	}
 	l.onSecond = func(now bgp.Micros) { w.set("watching", now) }
 	err = l.run(ctx)

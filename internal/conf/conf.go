@@ -28,10 +28,11 @@ type Config struct {
 	Pages     Pages         `json:"pages"`
 }
 
-// Source is where live messages come from: a folder, or RIS Live.
+// Source is where live messages come from: a folder, BGP sessions of our own, or RIS Live.
 type Source struct {
-	Collector string   `json:"collector"` // of a folder: the collector's name in peers, incidents and evidence
+	Collector string   `json:"collector"` // of a folder or of sessions: the collector's name in peers, incidents and evidence
 	Folder    string   `json:"folder"`    // into which a collector on this machine writes MRT files
+	Peering   *Peering `json:"peering"`   // the collector is this monitor itself
 	RISLive   *RISLive `json:"ris_live"`
 }
 
@@ -116,8 +117,8 @@ func sources(list []Source) error {
 	seen := map[string]bool{}
 	for i, s := range list {
 		switch {
-		case s.RISLive != nil && (s.Collector != "" || s.Folder != ""):
-			return fmt.Errorf("sources[%d]: either ris_live, or collector and folder", i)
+		case s.RISLive != nil && (s.Collector != "" || s.Folder != "" || s.Peering != nil):
+			return fmt.Errorf("sources[%d]: either ris_live, or collector and folder or peering", i)
 		case s.RISLive != nil && seen["ris_live"]:
 			return fmt.Errorf("sources[%d].ris_live: stands twice; one names all prefixes wanted", i)
 		case s.RISLive != nil:
@@ -130,6 +131,12 @@ func sources(list []Source) error {
 			return fmt.Errorf("sources[%d].collector: %q; want a name of 1 to 64 characters without / = and blanks", i, s.Collector)
 		case seen[s.Collector]:
 			return fmt.Errorf("sources[%d].collector: %q is named twice", i, s.Collector)
+		case s.Folder != "" && s.Peering != nil:
+			return fmt.Errorf("sources[%d]: either folder or peering", i)
+		case s.Peering != nil:
+			if key, err := s.Peering.check(); err != nil {
+				return fmt.Errorf("sources[%d].peering.%s: %w", i, key, err)
+			}
 		case s.Folder == "":
 			return fmt.Errorf("sources[%d].folder: missing; want the folder of the MRT files of %s", i, s.Collector)
 		}
