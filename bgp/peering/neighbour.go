@@ -92,7 +92,8 @@ func (s *Speaker) enter(c *session) {
 	c.n.trying = append(c.n.trying, c)
 }
 
-// collide decides, once the OPEN of a connection is there, between it and another one: RFC 4271 section 6.8. An error is for this one.
+// collide decides, once the OPEN of a connection is there, between it and another one: RFC 4271 section 6.8. An error is for this one; without
+// one it is in OpenConfirm.
 func (s *Speaker) collide(c *session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,6 +114,7 @@ func (s *Speaker) collide(c *session) error {
 		}
 		o.endLocked(&fault{code: 6, subcode: 7, why: "the other of two connections stays"})
 	}
+	c.state = openConfirm
 	return nil
 }
 

@@ -219,7 +219,6 @@ func (c *session) handshake() error {
 	if err := c.send(c.s.fixed.keepalive); err != nil {
 		return err
 	}
-	c.to(openConfirm)
 	hold := time.Duration(c.agreed.HoldTime) * time.Second
 	if hold > 0 {
 		c.limit = min(hold, openWithin)
@@ -337,12 +336,6 @@ func notified(msg []byte) error {
 		e.text += ": " + text
 	}
 	return e
-}
-
-func (c *session) to(state bgp.State) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.state = state
 }
 
 // linger reads what the neighbour still sends, and throws it away.

@@ -169,12 +169,12 @@ func (s *Speaker) open(ctx context.Context) (list []net.Listener, err error) {
 
 // prepare sets what a listening socket needs for the neighbours of a family.
 func (s *Speaker) prepare(fd int, six bool) error {
-	ttl := false
+	near, far := false, false
 	for _, n := range s.opt.Neighbours {
 		if n.six() != six {
 			continue
 		}
-		ttl = ttl || n.TTLSecurity
+		near, far = near || n.TTLSecurity, far || !n.TTLSecurity
 		if n.Password == "" {
 			continue
 		}
@@ -186,10 +186,13 @@ func (s *Speaker) prepare(fd int, six bool) error {
 			return fmt.Errorf("TCP MD5 for %s: %w", n.name(), err)
 		}
 	}
-	if ttl {
-		return sendTTL(fd, six)
+	if !near {
+		return nil
 	}
-	return nil
+	if err := sendTTL(fd, six); err != nil || far {
+		return err // with others, the limit can only be set for each connection, once it is there
+	}
+	return leastTTL(fd, six)
 }
 
 func (n *Neighbour) six() bool { return n.Address.Is6() || n.Range.Addr().Is6() }
@@ -239,7 +242,9 @@ func (s *Speaker) admit(ctx context.Context, conn net.Conn) error {
 			return fmt.Errorf("TTL security: %w", err)
 		}
 	}
-	s.beside.Go(func() { s.speak(ctx, n, conn, true) })
+	c := newSession(s, n, conn, true)
+	s.enter(c) // here, in the order of the connections
+	s.beside.Go(func() { s.speak(ctx, c) })
 	return nil
 }
 
@@ -263,10 +268,8 @@ func (s *Speaker) leave() {
 }
 
 // speak runs one session.
-func (s *Speaker) speak(ctx context.Context, n *neighbour, conn net.Conn, in bool) {
+func (s *Speaker) speak(ctx context.Context, c *session) {
 	defer s.leave()
-	c := newSession(s, n, conn, in)
-	s.enter(c)
 	c.run(ctx)
 }
 
@@ -293,7 +296,9 @@ func (s *Speaker) dial(ctx context.Context, n *neighbour) {
 		s.mu.Lock()
 		s.sessions++
 		s.mu.Unlock()
-		s.speak(ctx, n, conn, false)
+		c := newSession(s, n, conn, false)
+		s.enter(c)
+		s.speak(ctx, c)
 	}
 }
 
