@@ -251,7 +251,7 @@ func addPaths(families ...gobgp.RouteFamily) gobgp.ParameterCapabilityInterface 
 	return gobgp.NewCapAddPath(list)
 }
 
-func (o offer) octets(t *testing.T) []byte {
+func (o offer) octets(t testing.TB) []byte {
 	t.Helper()
 	as := uint16(asTrans)
 	if o.as < asTrans {

@@ -96,7 +96,7 @@ func (s *routeSet) remove(h uint32) {
 
 func (s *routeSet) grow() {
 	old := s.slots
-	s.slots, s.n = make([]uint32, max(1024, len(old)+len(old)/2)), 0
+	s.slots, s.n = make([]uint32, max(1024, len(old)+len(old)/4)), 0
 	for _, h := range old {
 		if h != 0 {
 			s.add(h)
