@@ -67,13 +67,16 @@ const (
 // check holds every value to its range. key is the one that the error is about.
 func (p *Peering) check() (key string, err error) {
 	id, iderr := netip.ParseAddr(p.RouterID)
-	_, port, lerr := net.SplitHostPort(p.Listen)
+	host, port, lerr := net.SplitHostPort(p.Listen)
 	if lerr == nil {
 		_, lerr = strconv.ParseUint(port, 10, 16)
 	}
+	if _, err := netip.ParseAddr(host); lerr == nil && host != "" {
+		lerr = err
+	}
 	switch {
 	case p.Listen != "" && lerr != nil:
-		return "listen", fmt.Errorf("%q; want an address and a port such as 0.0.0.0:179", p.Listen)
+		return "listen", fmt.Errorf("%q; want an address and a port such as 0.0.0.0:179, or [::]:179", p.Listen)
 	case p.AS == 0:
 		return "as", errors.New("missing; want the monitor's own AS number")
 	case iderr != nil || !id.Is4() || id.IsUnspecified():
