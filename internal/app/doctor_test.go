@@ -78,7 +78,7 @@ func TestDoctor(t *testing.T) {
 // TestDumpConfig: what is printed is a file that says the same.
 func TestDumpConfig(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.yaml")
-	text := "detect: {country_share: 0.05}\nsources:\n  - ris_live: {host: rrc04, prefixes: ['192.0.2.0/24', '2001:db8::/32']}\n  - {collector: a, folder: /var/spool/a}\npages: {operator: 'A: #\"b\"'}\n"
+	text := "detect: {country_share: 0.05}\nsources:\n  - ris_live: {host: rrc04, prefixes: ['192.0.2.0/24', '2001:db8::/32']}\n  - {collector: a, folder: /var/spool/a}\n  - {collector: own, peering: {as: 64512, router_id: 192.0.2.9, connect_retry: 90s, neighbours: [{address: 192.0.2.1, as: 64500, hold: 0s}]}}\npages: {operator: 'A: #\"b\"'}\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestDumpConfig(t *testing.T) {
 		t.Errorf("%v\n%+v\n%+v\n%s", err, got, want, &out)
 	}
 	out.Reset()
-	if err := CheckConfig(path, &out); err != nil || !strings.Contains(out.String(), "2 live sources") {
+	if err := CheckConfig(path, &out); err != nil || !strings.Contains(out.String(), "3 live sources") {
 		t.Errorf("%v %s", err, &out)
 	}
 }

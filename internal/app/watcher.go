@@ -22,8 +22,8 @@ type watcher struct {
 	store   *sqlite.Store
 	log     zerolog.Logger
 	sources []source
-	streams []stream        // that run beside
-	again   map[string]bool // collectors whose source reads again what came while the monitor was not running
+	streams []func(context.Context) // run beside
+	again   map[string]bool         // collectors whose source reads again what came while the monitor was not running
 
 	refresh chan string // names of reference tables that were kept and are to be in force
 
@@ -32,34 +32,34 @@ type watcher struct {
 	now   bgp.Micros
 }
 
-// stream is the part of a source that receives, in goroutines of its own, until ctx ends.
-type stream interface {
-	Run(ctx context.Context)
-}
-
 // liveFolder is where, in the monitor's folder, a live monitor keeps what it receives.
 const liveFolder = "live"
 
 func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
 	w := &watcher{conf: c, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}, refresh: make(chan string, 1)}
 	for _, s := range c.Sources {
-		if s.BMP != nil {
+		switch {
+		case s.RISLive != nil:
+			ris, err := newRISSource(*s.RISLive)
+			if err != nil {
+				return nil, fmt.Errorf("sources: %w", err)
+			}
+			w.sources, w.streams = append(w.sources, ris), append(w.streams, ris.client.Run)
+		case s.BMP != nil:
 			b, err := newBMPSource(*s.BMP)
 			if err != nil {
 				return nil, fmt.Errorf("sources: %w", err)
 			}
-			w.sources, w.streams = append(w.sources, b), append(w.streams, b.station)
-			continue
-		}
-		if s.RISLive == nil {
+			w.sources, w.streams = append(w.sources, b), append(w.streams, b.station.Run)
+		case s.Peering != nil:
+			own, err := newPeeringSource(s, log)
+			if err != nil {
+				return nil, fmt.Errorf("sources: %w", err)
+			}
+			w.sources, w.streams = append(w.sources, own), append(w.streams, own.speaker.Run)
+		default:
 			w.sources, w.again[s.Collector] = append(w.sources, &folderSource{conf: s}), true
-			continue
 		}
-		ris, err := newRISSource(*s.RISLive)
-		if err != nil {
-			return nil, fmt.Errorf("sources: %w", err)
-		}
-		w.sources, w.streams = append(w.sources, ris), append(w.streams, ris.client)
 	}
 	return w, nil
 }
@@ -74,8 +74,8 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	}
 	var beside sync.WaitGroup
 	defer beside.Wait()
-	for _, c := range w.streams {
-		beside.Go(func() { c.Run(ctx) })
+	for _, run := range w.streams {
+		beside.Go(func() { run(ctx) })
 	}
 	l.onSecond = func(now bgp.Micros) { w.set("watching", now) }
 	err = l.run(ctx)

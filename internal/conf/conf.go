@@ -30,12 +30,13 @@ type Config struct {
 	ClickHouse ClickHouse    `json:"clickhouse"` // what is kept is copied to it
 }
 
-// Source is where live messages come from: a folder, RIS Live, or routers that speak BMP.
+// Source is where live messages come from: a folder, BGP sessions of our own, routers that speak BMP, or RIS Live.
 type Source struct {
-	Collector string   `json:"collector"` // of a folder: the collector's name in peers, incidents and evidence
+	Collector string   `json:"collector"` // of a folder or of sessions: the collector's name in peers, incidents and evidence
 	Folder    string   `json:"folder"`    // into which a collector on this machine writes MRT files
 	RISLive   *RISLive `json:"ris_live"`  // RIPE NCC's stream; instead of collector and folder
 	BMP       *BMP     `json:"bmp"`       // a station that routers report to
+	Peering   *Peering `json:"peering"`   // sessions of the monitor itself, under the name of the collector
 }
 
 // RISLive is the stream of RIPE NCC's collectors.
@@ -132,8 +133,8 @@ func sources(list []Source) error {
 				return err
 			}
 			continue
-		case s.RISLive != nil && (s.Collector != "" || s.Folder != ""):
-			return fmt.Errorf("sources[%d]: either ris_live, or collector and folder", i)
+		case s.RISLive != nil && (s.Collector != "" || s.Folder != "" || s.Peering != nil):
+			return fmt.Errorf("sources[%d]: either ris_live, or collector and folder or peering", i)
 		case s.RISLive != nil && seen["ris_live"]:
 			return fmt.Errorf("sources[%d].ris_live: stands twice; one names all prefixes wanted", i)
 		case s.RISLive != nil:
@@ -146,6 +147,12 @@ func sources(list []Source) error {
 			return fmt.Errorf("sources[%d].collector: %q; want a name of 1 to 64 characters without %s and blanks", i, s.Collector, notInNames)
 		case seen[s.Collector]:
 			return fmt.Errorf("sources[%d].collector: %q is named twice", i, s.Collector)
+		case s.Folder != "" && s.Peering != nil:
+			return fmt.Errorf("sources[%d]: either folder or peering", i)
+		case s.Peering != nil:
+			if key, err := s.Peering.check(); err != nil {
+				return fmt.Errorf("sources[%d].peering.%s: %w", i, key, err)
+			}
 		case s.Folder == "":
 			return fmt.Errorf("sources[%d].folder: missing; want the folder of the MRT files of %s", i, s.Collector)
 		}

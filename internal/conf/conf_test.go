@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
@@ -59,6 +60,29 @@ func TestBMP(t *testing.T) {
 			t.Errorf("%q was taken for the address of a router", a)
 		}
 	}
+}
+
+// TestDocumented: the example of the documentation is a configuration.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, ok := strings.Cut(rest, "```")
+	c, err := Parse([]byte(example))
+	if err != nil || !ok {
+		t.Fatal(err)
+	}
+	for _, s := range c.Sources {
+		if p := s.Peering; p != nil {
+			if n := p.Neighbours; len(n) != 2 || *n[0].Hold != DefaultHold || !n[0].AddPath || n[0].MaxRoutes != 4_000_000 || n[1].Range == "" || p.ConnectRetry != Duration(2*time.Minute) {
+				t.Errorf("%+v", p)
+			}
+			return
+		}
+	}
+	t.Error("no sessions in it")
 }
 
 // TestInvalid: each testdata/invalid-*.yaml says in its first line what its error must hold.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/alerts"
+	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/detect"
 )
 
