@@ -91,7 +91,7 @@ func parseListing(page []byte, at *url.URL) (files []File) {
 			continue
 		}
 		when, err := time.Parse("20060102.1504", parts[2])
-		if err != nil {
+		if err != nil || when.Year() < 1990 { // before there was an archive
 			continue
 		}
 		f := File{Kind: Table, Name: name, Time: when, URL: (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()}

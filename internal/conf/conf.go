@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -26,6 +27,13 @@ type Config struct {
 	Data      string        `json:"data"`      // folder of the store
 	Sources   []Source      `json:"sources"`   // what corewatch run watches live
 	Pages     Pages         `json:"pages"`
+	Archives  Archives      `json:"archives"` // where what the collectors published is fetched from
+}
+
+// Archives are the addresses of archives: the public ones, or mirrors laid out like them. Empty: the public one.
+type Archives struct {
+	RouteViews string `json:"routeviews"`
+	RIS        string `json:"ris"`
 }
 
 // Source is where live messages come from: a folder, or RIS Live.
@@ -103,6 +111,11 @@ func Parse(text []byte) (Config, error) {
 	if err := sources(c.Sources); err != nil {
 		return c, err
 	}
+	for key, address := range map[string]string{"routeviews": c.Archives.RouteViews, "ris": c.Archives.RIS} {
+		if err := archiveAddress(address); err != nil {
+			return c, fmt.Errorf("archives.%s: %w", key, err)
+		}
+	}
 	return c, Check(c.Detect, c.Peers)
 }
 
@@ -134,6 +147,19 @@ func sources(list []Source) error {
 			return fmt.Errorf("sources[%d].folder: missing; want the folder of the MRT files of %s", i, s.Collector)
 		}
 		seen[s.Collector] = true
+	}
+	return nil
+}
+
+func archiveAddress(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case address == "":
+		return nil
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("want an address such as https://archive.example")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("holds a user, a query or a fragment; want none")
 	}
 	return nil
 }
