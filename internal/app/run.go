@@ -50,6 +50,13 @@ func (r Monitor) Run(ctx context.Context) error {
 		return err
 	}
 	r.Listen, r.Data = cmp.Or(r.Listen, c.Listen), cmp.Or(r.Data, c.Data)
+	c, why, err := withDefaults(c, thisMachine(os.DirFS("/")), time.Now())
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		r.Log.Info().Msg("watching " + why)
+	}
 	store, err := sqlite.Open(ctx, r.Data)
 	if err != nil {
 		return err
@@ -71,7 +78,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	d := &demonstration{store: demoStore, conf: c, log: r.Log.With().Str("component", "demo").Logger()}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d))
-	w, err := newWatcher(c, r.Data, store, r.Log.With().Str("component", "live").Logger())
+	w, err := newWatcher(c, why, r.Data, store, r.Log.With().Str("component", "live").Logger())
 	if err != nil {
 		return err
 	}
@@ -102,7 +109,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	addr := ln.Addr().String()
 	fmt.Fprintf(r.Out, "corewatch: pages on http://%s/ — demonstration on http://%s/demo/country/PK\n", addr, addr)
 	if len(c.Sources) == 0 {
-		fmt.Fprintln(r.Out, "corewatch: no live source is configured (docs/configuration.md, sources); what is shown is the demonstration. Stop with Ctrl-C.")
+		fmt.Fprintln(r.Out, "corewatch: no live source (docs/configuration.md, sources); what is shown is the demonstration. Stop with Ctrl-C.")
 	} else {
 		fmt.Fprintf(r.Out, "corewatch: watching %d live sources, see http://%s/health. Stop with Ctrl-C.\n", len(c.Sources), addr)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 // watcher is the live side of `corewatch run`: it owns the goroutine that watches, and tells the pages how far it is.
 type watcher struct {
 	conf    conf.Config
+	why     string // these sources, when nobody named any
 	dir     string
 	store   *sqlite.Store
 	log     zerolog.Logger
@@ -36,8 +38,8 @@ type watcher struct {
 // liveFolder is where, in the monitor's folder, a live monitor keeps what it receives.
 const liveFolder = "live"
 
-func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
-	w := &watcher{conf: c, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}}
+func newWatcher(c conf.Config, why, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
+	w := &watcher{conf: c, why: why, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}}
 	for _, s := range c.Sources {
 		if s.RISLive == nil {
 			w.sources, w.again[s.Collector] = append(w.sources, &folderSource{conf: s}), true
@@ -89,7 +91,7 @@ func (w *watcher) set(phase string, now bgp.Micros) {
 // tell fills in what the pages show of the live side.
 func (w *watcher) tell(out *web.Status) {
 	if len(w.sources) == 0 {
-		out.Sources = []web.SourceStatus{{Name: "live BGP sources", State: "off", Detail: "none is configured: see docs/configuration.md, sources"}}
+		out.Sources = []web.SourceStatus{{Name: "live BGP sources", State: "off", Detail: cmp.Or(w.why, "none is configured: see docs/configuration.md, sources")}}
 		return
 	}
 	w.mu.Lock()
@@ -99,7 +101,11 @@ func (w *watcher) tell(out *web.Status) {
 	}
 	w.mu.Unlock()
 	for _, s := range w.sources {
-		out.Sources = append(out.Sources, s.status())
+		st := s.status()
+		if w.why != "" {
+			st.Detail += "; " + w.why
+		}
+		out.Sources = append(out.Sources, st)
 	}
 	if out.Phase == "" {
 		out.Phase = "starting"

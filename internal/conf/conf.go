@@ -25,7 +25,7 @@ type Config struct {
 	Reference string        `json:"reference"` // folder of reference tables; the command's own flag goes first
 	Listen    string        `json:"listen"`    // address of the pages
 	Data      string        `json:"data"`      // folder of the store
-	Sources   []Source      `json:"sources"`   // what corewatch run watches live
+	Sources   []Source      `json:"sources"`   // what corewatch run watches live; nil: what suits the machine; empty: nothing
 	Pages     Pages         `json:"pages"`
 	Archives  Archives      `json:"archives"` // where what the collectors published is fetched from
 }
@@ -48,6 +48,15 @@ type RISLive struct {
 	Endpoint string   `json:"endpoint"` // empty: the public service
 	Host     string   `json:"host"`     // one collector, such as rrc21; empty: all
 	Prefixes []string `json:"prefixes"` // these and their more specifics; empty: all
+	Seed     *bool    `json:"seed"`     // read the tables of its collectors from the archive; nil: if the subscription has no prefixes
+}
+
+// Seeded reports whether the tables of the collectors are read from the archive.
+func (r *RISLive) Seeded() bool {
+	if r.Seed != nil {
+		return *r.Seed
+	}
+	return len(r.Prefixes) == 0
 }
 
 // Pages is what the pages say about who publishes them.
