@@ -79,3 +79,11 @@ func syncFolder(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// Remove takes a file out of the cache.
+func (a *Archive) Remove(f File) {
+	path := a.Path(f)
+	for _, p := range []string{beside(path, ".json"), path} { // without its note it does not count
+		_ = os.Remove(p) // what stays costs room and nothing else
+	}
+}

@@ -82,7 +82,7 @@ func TestDefaultSources(t *testing.T) {
 		if n := len(ris.Prefixes); c.prefixes >= 0 && n != c.prefixes || c.prefixes < 0 && (n == 0 || n > maxDefaultPrefixes) || ris.Seeded() != (n == 0) {
 			t.Errorf("%s: %d prefixes, seeded %v", what, n, ris.Seeded())
 		}
-		if _, err := newRISSource(*ris); err != nil {
+		if _, err := newRISSource(*ris, "", t.TempDir(), zerolog.Nop()); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

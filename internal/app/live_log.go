@@ -26,6 +26,7 @@ const (
 	controlStart  = "start"  // a monitor began, or began again: a liveStart
 	controlSource = "source" // how far a source was read: a sourcePosition
 	controlGap    = "gap"    // records of a collector are being missed: a collectorGap
+	controlTable  = "table"  // a table dump from before is being read of a collector: a collectorTable
 )
 
 type liveStart struct {
@@ -43,6 +44,19 @@ type collectorGap struct {
 	Collector string `json:"collector"`
 	Why       string `json:"why"`
 }
+
+// collectorTable is the beginning or the end of a table dump, made before it is read, of which the records stand between the two.
+type collectorTable struct {
+	Collector string `json:"collector"`
+	Table     string `json:"table"` // its name in the archive
+	State     string `json:"state"` // one of those below
+}
+
+const (
+	tableBegins = "begins"
+	tableWhole  = "whole"
+	tableBroken = "broken off"
+)
 
 // event applies one entry of a journal: live, and when the journal is followed again. It is the one code path of both.
 func (f *follower) event(e *collect.Event) {
@@ -63,6 +77,16 @@ func (f *follower) control(e *collect.Event) {
 		var g collectorGap
 		if json.Unmarshal([]byte(e.Text), &g) == nil {
 			f.m.Missed(g.Collector, e.At, g.Why)
+		}
+	case controlTable:
+		var t collectorTable
+		if json.Unmarshal([]byte(e.Text), &t) != nil {
+			return
+		}
+		if t.State == tableBegins {
+			f.m.BeginFill(t.Collector, e.At)
+		} else {
+			f.m.EndFill(t.Collector, t.State == tableWhole)
 		}
 	case controlStart:
 		var s liveStart

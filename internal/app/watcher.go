@@ -11,7 +11,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/corewatch/corewatch/bgp"
-	"github.com/corewatch/corewatch/bgp/rislive"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
@@ -27,8 +26,8 @@ type watcher struct {
 	store   *sqlite.Store
 	log     zerolog.Logger
 	sources []source
-	streams []*rislive.Client // that run beside
-	again   map[string]bool   // collectors whose source reads again what came while the monitor was not running
+	streams []*risSource    // that run beside
+	again   map[string]bool // collectors whose source reads again what came while the monitor was not running
 
 	mu    sync.Mutex // guards what follows
 	phase string
@@ -45,11 +44,11 @@ func newWatcher(c conf.Config, why, data string, store *sqlite.Store, log zerolo
 			w.sources, w.again[s.Collector] = append(w.sources, &folderSource{conf: s}), true
 			continue
 		}
-		ris, err := newRISSource(*s.RISLive)
+		ris, err := newRISSource(*s.RISLive, c.Archives.RIS, w.dir, log)
 		if err != nil {
 			return nil, fmt.Errorf("sources: %w", err)
 		}
-		w.sources, w.streams = append(w.sources, ris), append(w.streams, ris.client)
+		w.sources, w.streams = append(w.sources, ris), append(w.streams, ris)
 	}
 	return w, nil
 }
@@ -71,7 +70,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	for _, c := range w.streams {
-		beside.Go(func() { c.Run(ctx) })
+		beside.Go(func() { c.run(ctx) })
 	}
 	l.onSecond = func(now bgp.Micros) { w.set("watching", now) }
 	err = l.run(ctx)
