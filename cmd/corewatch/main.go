@@ -52,6 +52,9 @@ func (c *replayCmd) Validate() error {
 	if len(c.Files) == 0 && len(c.Archive) == 0 {
 		return errors.New("name files to read, or --archive COLLECTOR with --from and --until")
 	}
+	if c.Cache != "" && len(c.Archive) == 0 {
+		return errors.New("--cache goes with --archive")
+	}
 	return nil
 }
 
