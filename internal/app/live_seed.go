@@ -1,11 +1,8 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"regexp"
@@ -17,9 +14,6 @@ import (
 	"github.com/rs/zerolog"
 
 	archives "github.com/corewatch/corewatch/bgp/archive"
-	"github.com/corewatch/corewatch/bgp/mrt"
-
-	"github.com/corewatch/corewatch/bgp"
 )
 
 // risTables reads, for each collector of a stream that begins to be heard, the table that the collector itself dumped last, from the archive: one
@@ -49,8 +43,9 @@ type risTables struct {
 type wantedTable struct {
 	since time.Time // older dumps do not count: we heard later things ourselves
 	look  time.Time // when to look again
-	name  string    // of the dump that was read
-	why   string    // none was read yet
+	done  bool      // a dump was read, as far as it can be
+	name  string    // of the dump, once all of it was given
+	why   string    // else: what it waits for, or what was wrong
 }
 
 const (
@@ -118,8 +113,11 @@ func (t *risTables) poll(now time.Time, take func(received) bool) {
 		octets += len(r.raw)
 		if r.table != nil {
 			t.open = ""
-			if r.table.State == tableBegins {
+			switch w := t.wanted[r.collector]; {
+			case r.table.State == tableBegins:
 				t.open = r.collector
+			case r.table.State == tableWhole && w != nil:
+				w.name = r.table.Table
 			}
 		}
 		if !take(r) {
@@ -161,7 +159,7 @@ func (t *risTables) next() (string, *wantedTable) {
 	defer t.mu.Unlock()
 	now := t.clock()
 	for _, name := range slices.Sorted(maps.Keys(t.wanted)) {
-		if w := t.wanted[name]; w.name == "" && !now.Before(w.look) {
+		if w := t.wanted[name]; !w.done && !now.Before(w.look) {
 			w.look = now.Add(t.pause)
 			return name, w
 		}
@@ -181,7 +179,7 @@ func (t *risTables) one(ctx context.Context, collector string, w *wantedTable) {
 	}
 	t.under, t.stop = collector, stop
 	t.mu.Unlock()
-	name, err := t.read(ctx, collector, since)
+	name, damage, err := t.read(ctx, collector, since)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.under == collector {
@@ -196,77 +194,10 @@ func (t *risTables) one(ctx context.Context, collector string, w *wantedTable) {
 		w.why = err.Error()
 	default:
 		t.log.Info().Str("collector", collector).Str("table", name).Msg("its table was read")
-		w.name, w.why = name, ""
-	}
-}
-
-// read fetches the newest dump and queues its records, between the events that say so.
-func (t *risTables) read(ctx context.Context, collector string, since time.Time) (string, error) {
-	f, err := t.archive.TableBefore(ctx, collector, t.clock().Add(-tableLate), tableAge)
-	switch {
-	case err != nil:
-		return "", err
-	case f == nil:
-		return "", fmt.Errorf("the archive has none of the last %.0f hours", tableAge.Hours())
-	case f.Time.Before(since):
-		return "", fmt.Errorf("the archive's newest is of %s, and the collector was heard until %s", f.Time.Format("15:04"), since.UTC().Format("15:04"))
-	}
-	path, err := t.archive.Fetch(ctx, *f)
-	if err != nil {
-		return "", err
-	}
-	defer t.archive.Remove(*f)
-	file, err := mrt.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	about := &collectorTable{collector, f.Name, tableBegins}
-	if !t.put(ctx, received{collector: collector, table: about}) {
-		return "", ctx.Err()
-	}
-	n, err := t.records(ctx, collector, file)
-	if n == 0 && err == nil {
-		err = errors.New("it holds no table")
-	}
-	end := &collectorTable{collector, f.Name, tableWhole}
-	if err != nil {
-		end.State = tableBroken
-	}
-	if !t.put(ctx, received{collector: collector, table: end}) {
-		return "", ctx.Err()
-	}
-	if err != nil && n > 0 { // what can be read of it was read, and the next look would find the same
-		t.log.Warn().Err(err).Str("collector", collector).Str("table", f.Name).Msg("the table is damaged")
-		err = nil
-	}
-	return f.Name, err
-}
-
-// records queues the records of a dump that are wanted. Others than of TABLE_DUMP_V2 have no place in one.
-func (t *risTables) records(ctx context.Context, collector string, file io.Reader) (n int, damage error) {
-	var dec mrt.Decoder
-	var c mrt.Content
-	for r := mrt.NewReader(file); ; {
-		rec, err := r.Next()
-		var torn *mrt.TornError
-		switch {
-		case errors.Is(err, io.EOF):
-			return n, damage
-		case errors.As(err, &torn):
-			damage = err
-			continue
-		case err != nil:
-			return n, err
-		case rec.Type != mrt.TypeTableDumpV2:
-			damage = errors.New("it holds other records than those of a table")
-			continue
-		}
-		if t.cover != nil && dec.Decode(rec, &c) == nil && c.Kind != mrt.PeerIndex && (c.Kind != mrt.RIBEntries || !t.cover.has(c.RIB.Prefix)) {
-			continue
-		}
-		if n++; !t.put(ctx, received{collector: collector, raw: bytes.Clone(rec.Raw)}) {
-			return n, ctx.Err()
+		w.done, w.why = true, "being given"
+		if damage != nil { // the next look would find the same
+			t.log.Warn().Err(damage).Str("collector", collector).Str("table", name).Msg("the table is damaged; what can be read of it counts")
+			w.why = "its table is damaged; what can be read of it counts"
 		}
 	}
 }
@@ -311,38 +242,4 @@ func (t *risTables) String() string {
 		out += ")"
 	}
 	return out
-}
-
-// cover is a set of prefixes with all that lies in them.
-type cover struct {
-	lengths [2][]int // of IPv4 and IPv6 prefixes in it
-	in      map[bgp.Prefix]bool
-}
-
-// newCover is nil for an empty list: everything.
-func newCover(list []string) *cover {
-	if len(list) == 0 {
-		return nil
-	}
-	c := &cover{in: map[bgp.Prefix]bool{}}
-	for _, text := range list {
-		if p, err := bgp.ParsePrefix(text); err == nil {
-			c.in[p] = true
-			if of := &c.lengths[family(p)]; !slices.Contains(*of, p.Len()) {
-				*of = append(*of, p.Len())
-			}
-		}
-	}
-	return c
-}
-
-func family(p bgp.Prefix) int {
-	if p.IsV6() {
-		return 1
-	}
-	return 0
-}
-
-func (c *cover) has(p bgp.Prefix) bool {
-	return slices.ContainsFunc(c.lengths[family(p)], func(n int) bool { return n <= p.Len() && c.in[p.Shorten(n)] })
 }
