@@ -32,10 +32,7 @@ const maxFiles = 200_000
 func Expand(args []string) ([]File, error) {
 	var out []File
 	for _, arg := range args {
-		name, path, named := strings.Cut(arg, "=")
-		if !named || strings.ContainsAny(name, "/.") {
-			name, path = "", arg
-		}
+		name, path := Split(arg)
 		if path == "-" {
 			if name == "" {
 				name = "stdin"
@@ -97,6 +94,21 @@ func Expand(args []string) ([]File, error) {
 		return a.Name < b.Name
 	})
 	return out, nil
+}
+
+// Split takes an argument of the form [COLLECTOR=]FILE|DIR apart. What stands before the first = is the start of a path when it holds a slash, or
+// a dot and the whole is a path that is there: RouteViews has dots in the names of its collectors, and files have them in theirs.
+func Split(arg string) (collector, path string) {
+	name, rest, named := strings.Cut(arg, "=")
+	if !named || strings.Contains(name, "/") || strings.HasPrefix(name, ".") {
+		return "", arg
+	}
+	if strings.Contains(name, ".") {
+		if _, err := os.Stat(arg); err == nil {
+			return "", arg
+		}
+	}
+	return name, rest
 }
 
 func file(path, name, collector string, size int64) File {

@@ -53,6 +53,7 @@ func TestExpand(t *testing.T) {
 			[]string{rrc + "/updates.2", linx + "/b.gz", rrc + "/updates.1", linx + "/a.gz"},
 			[]string{"linx a.gz", "linx b.gz", "rrc00 updates.1", "rrc00 updates.2"},
 		},
+		"a name with a dot":      {[]string{"route-views.linx=" + filepath.Join(linx, "a.gz")}, []string{"route-views.linx a.gz"}},
 		"standard input":         {[]string{"-"}, []string{"stdin -"}},
 		"standard input, named":  {[]string{"rrc21=-"}, []string{"rrc21 -"}},
 		"a dot folder by itself": {[]string{filepath.Join(rrc, ".git")}, []string{".git config"}},
@@ -149,5 +150,17 @@ func TestDigest(t *testing.T) {
 	}
 	if _, err := files[0].Digest(); err == nil || !strings.HasPrefix(err.Error(), "digest of f: ") {
 		t.Errorf("of a file that went: %v", err)
+	}
+}
+
+// TestSplit: a file with a dot and a = in its name stays a file.
+func TestSplit(t *testing.T) {
+	t.Chdir(tree(t, map[string]string{"updates.1=2": "x"}))
+	for arg, want := range map[string][2]string{
+		"updates.1=2": {"", "updates.1=2"}, "updates.1=3": {"updates.1", "3"}, "./a=b": {"", "./a=b"}, ".a=b": {"", ".a=b"}, "rrc00=b=c": {"rrc00", "b=c"}, "b": {"", "b"},
+	} {
+		if name, path := Split(arg); [2]string{name, path} != want {
+			t.Errorf("%s: %q %q", arg, name, path)
+		}
 	}
 }

@@ -186,6 +186,16 @@ type CellState struct {
 	Since bgp.Micros
 }
 
+// Known reports whether a cell is announced or withdrawn.
+func (t *matrix) Known(r RowID, p PeerID) bool {
+	if !t.has(r) || !t.hasPeer(p) {
+		return false
+	}
+	pe := &t.peers[p]
+	_, words := t.row(r)
+	return words[pe.word].known&pe.bit != 0
+}
+
 // Cell reads one cell.
 func (t *matrix) Cell(r RowID, p PeerID) CellState {
 	if !t.has(r) || !t.hasPeer(p) {

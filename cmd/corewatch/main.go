@@ -37,7 +37,9 @@ type cli struct {
 
 type replayCmd struct {
 	Config    string    `help:"Configuration file (docs/configuration.md)." type:"existingfile" placeholder:"FILE"`
-	Files     []string  `arg:"" name:"FILE" help:"[COLLECTOR=]FILE or directory; plain, gzip, bzip2 or zstd; - is standard input."`
+	Files     []string  `arg:"" optional:"" name:"FILE" help:"[COLLECTOR=]FILE or directory; plain, gzip, bzip2 or zstd; - is standard input."`
+	Archive   []string  `help:"Collector of RouteViews or RIPE RIS, such as route-views2 or rrc04: fetch --from until --until from its archive." placeholder:"COLLECTOR"`
+	Cache     string    `help:"Folder for what --archive fetches (archive in the monitor's folder)." placeholder:"DIR"`
 	Seed      []string  `help:"[COLLECTOR=]FILE or directory of table dumps: what the peers carried when the records begin." placeholder:"RIB"`
 	Reference string    `help:"Folder of reference tables of the event's time." type:"existingdir" placeholder:"DIR"`
 	From      time.Time `help:"Ignore records before this time (RFC 3339)." format:"2006-01-02T15:04:05Z07:00"`
@@ -48,9 +50,20 @@ type replayCmd struct {
 	Fresh     bool      `help:"Set aside what is in the folder of --store, and begin anew."`
 }
 
+// Validate makes a replay of nothing an error of usage.
+func (c *replayCmd) Validate() error {
+	if len(c.Files) == 0 && len(c.Archive) == 0 {
+		return errors.New("name files to read, or --archive COLLECTOR with --from and --until")
+	}
+	if c.Cache != "" && len(c.Archive) == 0 {
+		return errors.New("--cache goes with --archive")
+	}
+	return nil
+}
+
 func (c *replayCmd) Run(ctx context.Context, log zerolog.Logger) error {
 	return app.Replay{
-		Config: c.Config, Files: c.Files, Seeds: c.Seed, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store, Fresh: c.Fresh, Snapshot: c.Snapshot,
+		Config: c.Config, Files: c.Files, Seeds: c.Seed, Archives: c.Archive, Cache: c.Cache, Reference: c.Reference, From: c.From, Until: c.Until, JSON: c.JSON, Store: c.Store, Fresh: c.Fresh, Snapshot: c.Snapshot,
 		Out: os.Stdout, Err: os.Stderr, Terminal: terminal(os.Stderr), Log: log,
 	}.Run(ctx)
 }

@@ -21,6 +21,7 @@ type collector struct {
 	quiet   bgp.Micros // how long it has been silent while others spoke
 	halved  bool       // most of its sessions are down
 	missed  bool       // messages of it are known to be missed: see Missed
+	filling bool       // a table dump from before is being read: see BeginFill
 	young   bool       // no table dump described it and it is new, while others are not: its sessions do not vote yet
 }
 

@@ -22,6 +22,13 @@ type Route struct {
 // Nearly all records of the first dump are of a prefix that nobody spoke about, with one origin. Such a row is filled at once and
 // judged once.
 func (m *Monitor) Dump(msg bgp.Message, routes []Route, stays bool) (n int, err error) {
+	if c := m.byColl[msg.Peer.Collector]; c != nil && c.filling {
+		if routes, err = m.unknown(msg, routes); err != nil {
+			return 0, err
+		}
+		m.late = true
+		defer func() { m.late = false }()
+	}
 	m.trace.stays = stays
 	defer func() { m.trace.stays = false }()
 	if m.fresh(msg, routes) {
@@ -78,7 +85,7 @@ func (m *Monitor) fresh(msg bgp.Message, routes []Route) bool {
 	}
 	for _, p := range m.dumpers {
 		p.spoke(m, msg.At)
-		p.dumped[f.sig], p.touched[f.sig] = true, true
+		p.dumped[f.sig], p.touched[f.sig] = p.dumped[f.sig] || !m.late, true
 		p.tables |= 1 << f.sig
 	}
 	last := m.dumpers[len(m.dumpers)-1]

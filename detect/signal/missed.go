@@ -9,7 +9,7 @@ func (m *Monitor) Missed(name string, at bgp.Micros, why string) {
 	if c == nil {
 		return
 	}
-	c.missed = true
+	c.missed, c.filling = true, false
 	if c.state == collectorSilent {
 		return
 	}

@@ -38,6 +38,7 @@ type peer struct {
 	full    [2]bool
 	voting  [2]bool   // as the tables were told
 	dumped  [2]bool   // a table dump listed routes of it
+	filled  [2]bool   // so does the one that is being filled in
 	syncing [2]bool   // in resync: so is the family
 	before  [2]int    // cells announced before its session was lost, the measure of its return
 	gone    []massRow // what it withdrew in its mass withdrawal
@@ -133,6 +134,9 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 
 // spoke notes a message of the peer, and what it says about its health.
 func (p *peer) spoke(m *Monitor, at bgp.Micros) {
+	if m.late {
+		return // what a dump from before lists was not said now
+	}
 	if p.count > 0 {
 		p.gaps.add(at - p.last)
 	}

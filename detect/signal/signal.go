@@ -116,6 +116,8 @@ type Monitor struct {
 	dirty   []dirtyAgg
 	dumpers []*peer             // of the table record being applied
 	dumpIDs []visibility.PeerID // their columns
+	late    bool                // that record is of a dump from before: see BeginFill
+	fills   []Route             // of it, those that are applied
 
 	OnSample func(detect.Sample) // called in a stable order; nil is fine
 	stats    Stats
@@ -220,7 +222,7 @@ func (m *Monitor) Elem(e *bgp.Elem) {
 	if e.Prefix.IsV6() {
 		f = m.fams[1]
 	}
-	if e.Kind == bgp.RIB {
+	if e.Kind == bgp.RIB && !m.late {
 		m.curPeer.dumped[f.sig] = true
 	}
 	f.elem(m, m.curPeer, e)

@@ -42,6 +42,9 @@ const arenaBlock = 1 << 18
 // record notes that the current message changed a cell of a row.
 func (m *Monitor) record(f *family, r visibility.RowID, p *peer, withdrew bool) {
 	t := &m.trace
+	if m.late && !f.rows[r].watched {
+		return // a whole table would fill the memory with what no incident rests on; the segments have it
+	}
 	if m.traced == 0 {
 		t.msgs = append(t.msgs, t.kept(m.cur))
 		m.traced = t.first + uint64(len(t.msgs))

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"syscall"
 	"time"
+
+	"github.com/corewatch/corewatch/internal/outbound"
 )
 
 // Limits of one download.
@@ -26,7 +28,7 @@ func fetch(ctx context.Context, from string, say func(string, ...any)) (input, e
 	if err != nil {
 		return input{}, fmt.Errorf("address %q: %w", from, errors.Unwrap(err))
 	}
-	loopback := isLoopback(u.Hostname())
+	loopback := outbound.Loopback(u.Hostname())
 	if err := checkURL(u, loopback); err != nil {
 		return input{}, err
 	}
@@ -71,18 +73,10 @@ func checkURL(u *url.URL, loopback bool) error {
 		return fmt.Errorf("address %s has no host", u.Redacted())
 	case u.User != nil:
 		return errors.New("an address with a user name or password is refused")
-	case u.Scheme == "https" || u.Scheme == "http" && loopback && isLoopback(u.Hostname()):
+	case u.Scheme == "https" || u.Scheme == "http" && loopback && outbound.Loopback(u.Hostname()):
 		return nil
 	}
 	return fmt.Errorf("%s://%s: only https is fetched (http only from a loopback address)", u.Scheme, u.Host)
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.Unmap().IsLoopback()
 }
 
 // newClient refuses, at the moment of connecting and so for every redirect and every answer of the name server, addresses that are
@@ -93,7 +87,7 @@ func newClient(loopback bool) *http.Client {
 		if err != nil {
 			return err
 		}
-		if a := ap.Addr().Unmap(); !public(a) && !(loopback && a.IsLoopback()) {
+		if a := ap.Addr().Unmap(); !outbound.Public(a) && !(loopback && a.IsLoopback()) {
 			return fmt.Errorf("%s is not a public address: refused", a)
 		}
 		return nil
@@ -107,25 +101,4 @@ func newClient(loopback bool) *http.Client {
 			return checkURL(req.URL, loopback)
 		},
 	}
-}
-
-// notPublic are the special-purpose blocks (RFC 6890 and its registries) that netip has no predicate for.
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
-	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
-}
-
-func public(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return false
-	}
-	for _, p := range notPublic {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
 }

@@ -18,7 +18,7 @@ func CheckConfig(file string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := newWatcher(c, c.Data, nil, zerolog.Nop()); err != nil {
+	if _, err := newWatcher(c, "", c.Data, nil, zerolog.Nop()); err != nil {
 		return fmt.Errorf("configuration %s: %w", file, err)
 	}
 	fmt.Fprintf(out, "%s: sound; %d live sources; config_sha256 %s\n", file, len(c.Sources), c.Detect.Digest(c.Peers, visibility.Defaults()))

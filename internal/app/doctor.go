@@ -220,12 +220,16 @@ type prober interface {
 }
 
 func checkSources(ctx context.Context, c conf.Config) (out []Finding) {
-	w, err := newWatcher(c, c.Data, nil, zerolog.Nop())
+	c, why, err := withDefaults(c, thisMachine(os.DirFS("/")), time.Now())
+	if err != nil {
+		return []Finding{{"sources", failure, err.Error(), "correct the configuration"}}
+	}
+	w, err := newWatcher(c, why, c.Data, nil, zerolog.Nop())
 	if err != nil {
 		return []Finding{{"sources", failure, err.Error(), "correct the configuration"}}
 	}
 	if len(w.sources) == 0 {
-		return []Finding{{"sources", warning, "none is configured: only the demonstration is shown", "name some under sources (docs/live.md)"}}
+		return []Finding{{"sources", warning, cmp.Or(why, "none is configured: only the demonstration is shown"), "name some under sources (docs/live.md)"}}
 	}
 	for _, s := range w.sources {
 		f := Finding{Check: s.status().Name, Level: fine}

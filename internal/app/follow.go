@@ -29,7 +29,7 @@ type follower struct {
 
 	// Of a live monitor's journal.
 	tables  tableFolder
-	inForce liveTables
+	inForce liveReference
 	err     error // the tables that the journal names cannot be opened: nothing more can be applied
 }
 

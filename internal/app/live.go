@@ -68,7 +68,8 @@ type source interface {
 type received struct {
 	collector string
 	raw       []byte // an MRT record, valid during the call; nil:
-	gap       string // records of the collector are being missed, and why
+	gap       string // records of the collector are being missed, and why; or:
+	table     *collectorTable
 }
 
 const (
@@ -119,7 +120,7 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 func (l *live) catchUp(ctx context.Context, dir, sha string) error {
 	start := liveStart{Software: Software(), Detect: l.conf.Detect, Peers: l.conf.Peers}
 	if l.at == 0 {
-		start.Tables = &liveTables{sha, l.now()}
+		start.Reference = &liveReference{sha, l.now()}
 	}
 	if _, err := l.note(controlStart, start); err != nil {
 		return err
@@ -154,11 +155,11 @@ func (l *live) relocate(sha string) error {
 	if err := l.advance(l.now()); err != nil {
 		return err
 	}
-	text, err := l.note(controlTables, liveTables{sha, l.at})
+	text, err := l.note(controlReference, liveReference{sha, l.at})
 	if err != nil {
 		return err
 	}
-	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: controlTables, Text: text}})
+	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: controlReference, Text: text}})
 	return nil
 }
 
@@ -276,9 +277,12 @@ func (l *live) drain(s source) error {
 		n := 0
 		var failed error
 		err := s.poll(l.clock(), func(r received) bool {
-			if r.raw == nil {
+			switch {
+			case r.table != nil:
+				failed = l.event(controlTable, *r.table)
+			case r.raw == nil:
 				failed = l.gap(r.collector, r.gap)
-			} else {
+			default:
 				failed = l.accept(r.collector, r.raw)
 			}
 			n++
@@ -325,14 +329,19 @@ func (l *live) say(name string, err error) {
 
 // gap notes that records of a collector are being missed.
 func (l *live) gap(collector, why string) error {
+	return l.event(controlGap, collectorGap{collector, why})
+}
+
+// event notes what happened beside the records, and applies it with them.
+func (l *live) event(kind string, v any) error {
 	if err := l.advance(l.now()); err != nil {
 		return err
 	}
-	text, err := l.note(controlGap, collectorGap{collector, why})
+	text, err := l.note(kind, v)
 	if err != nil {
 		return err
 	}
-	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: controlGap, Text: text}})
+	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: kind, Text: text}})
 	return nil
 }
 

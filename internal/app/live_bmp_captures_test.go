@@ -69,7 +69,7 @@ func TestBMPCapturesThroughTheMonitor(t *testing.T) {
 	}
 	defer store.Close()
 	dir := t.TempDir()
-	w, err := newWatcher(c, dir, store, zerolog.Nop())
+	w, err := newWatcher(c, "", dir, store, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,17 +23,18 @@ import (
 
 // The kinds of control events of a journal.
 const (
-	controlStart  = "start"  // a monitor began, or began again: a liveStart
-	controlSource = "source" // how far a source was read: a sourcePosition
-	controlGap    = "gap"    // records of a collector are being missed: a collectorGap
-	controlTables = "tables" // other reference tables are in force: a liveTables
+	controlStart     = "start"     // a monitor began, or began again: a liveStart
+	controlSource    = "source"    // how far a source was read: a sourcePosition
+	controlGap       = "gap"       // records of a collector are being missed: a collectorGap
+	controlReference = "reference" // other reference tables are in force: a liveReference
+	controlTable     = "table"     // a table dump from before is being read of a collector: a collectorTable
 )
 
 type liveStart struct {
-	Software string        `json:"software"`
-	Detect   detect.Config `json:"detect"`
-	Peers    signal.Config `json:"peers"`
-	Tables   *liveTables   `json:"tables,omitempty"` // in force from the beginning of the journal
+	Software  string         `json:"software"`
+	Detect    detect.Config  `json:"detect"`
+	Peers     signal.Config  `json:"peers"`
+	Reference *liveReference `json:"reference,omitempty"` // in force from the beginning of the journal
 }
 
 type sourcePosition struct {
@@ -45,6 +46,19 @@ type collectorGap struct {
 	Collector string `json:"collector"`
 	Why       string `json:"why"`
 }
+
+// collectorTable is the beginning or the end of a table dump, made before it is read, of which the records stand between the two.
+type collectorTable struct {
+	Collector string `json:"collector"`
+	Table     string `json:"table"` // its name in the archive
+	State     string `json:"state"` // one of those below
+}
+
+const (
+	tableBegins = "begins"
+	tableWhole  = "whole"
+	tableBroken = "broken off"
+)
 
 // event applies one entry of a journal: live, and when the journal is followed again. It is the one code path of both.
 func (f *follower) event(e *collect.Event) {
@@ -66,13 +80,23 @@ func (f *follower) control(e *collect.Event) {
 		if json.Unmarshal([]byte(e.Text), &g) == nil {
 			f.m.Missed(g.Collector, e.At, g.Why)
 		}
+	case controlTable:
+		var t collectorTable
+		if json.Unmarshal([]byte(e.Text), &t) != nil {
+			return
+		}
+		if t.State == tableBegins {
+			f.m.BeginFill(t.Collector, e.At)
+		} else {
+			f.m.EndFill(t.Collector, t.State == tableWhole)
+		}
 	case controlStart:
 		var s liveStart
 		if json.Unmarshal([]byte(e.Text), &s) == nil {
 			f.m.Reconfigure(s.Peers, s.Detect, Software())
 		}
-	case controlTables:
-		var t liveTables
+	case controlReference:
+		var t liveReference
 		if json.Unmarshal([]byte(e.Text), &t) == nil {
 			f.relocate(t)
 		}
@@ -168,9 +192,9 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 		return nil, errors.New("the journal does not begin with the start of a monitor that this version knows")
 	}
 	r.see(&e.Entry)
-	tables := liveTables{For: e.At}
-	if s.Tables != nil {
-		tables = *s.Tables
+	tables := liveReference{For: e.At}
+	if s.Reference != nil {
+		tables = *s.Reference
 	}
 	where, err := r.tables.open(tables)
 	if err != nil {
@@ -193,7 +217,7 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 		return nil, fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	if err := log.Skip(at.Entries, st.decoders, func(e *order.Entry) {
-		if e.Kind == order.Control && e.Name == controlTables {
+		if e.Kind == order.Control && e.Name == controlReference {
 			_ = json.Unmarshal([]byte(e.Text), &tables) // what this version cannot read it did not apply either
 		}
 		r.see(e)

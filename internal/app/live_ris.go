@@ -2,44 +2,122 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	archives "github.com/corewatch/corewatch/bgp/archive"
 	"github.com/corewatch/corewatch/bgp/rislive"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/web"
 )
 
-// risSource is RIS Live.
+// risSource is RIS Live, with the tables of its collectors from the archive.
 type risSource struct {
 	conf   conf.RISLive
 	client *rislive.Client
+	tables *risTables // nil: not asked for
+
+	// Of the goroutine that polls.
+	last  map[string]time.Time // by collector: when it was heard last
+	fresh map[string]bool      // heard since the last gap
 }
 
-func newRISSource(c conf.RISLive) (*risSource, error) {
+// tablesFolder is where, in the live folder, dumps are while they are read.
+const tablesFolder = "tables"
+
+// newRISSource makes the source. dir is the live folder; archive the address of the archive of RIS, empty for the public one.
+func newRISSource(c conf.RISLive, archive, dir string, log zerolog.Logger) (*risSource, error) {
 	client, err := rislive.New(rislive.Options{Endpoint: c.Endpoint, Client: "corewatch", Host: c.Host, Prefixes: c.Prefixes})
 	if err != nil {
 		return nil, err
 	}
-	return &risSource{c, client}, nil
+	s := &risSource{conf: c, client: client, last: map[string]time.Time{}, fresh: map[string]bool{}}
+	if c.Seeded() {
+		dir := filepath.Join(dir, tablesFolder)
+		a, err := archives.New(archives.Options{RIS: archive, Cache: dir})
+		if err != nil {
+			return nil, err
+		}
+		s.tables = newRISTables(a, dir, c.Prefixes, log)
+	}
+	return s, nil
+}
+
+// run keeps the connection, and reads tables, until ctx ends.
+func (s *risSource) run(ctx context.Context) {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	if s.tables != nil {
+		beside.Go(func() { s.tables.run(ctx) })
+	}
+	s.client.Run(ctx)
 }
 
 func (s *risSource) name() string { return "ris/live" } // no collector can have that name
 
-func (s *risSource) poll(_ time.Time, take func(received) bool) error {
+func (s *risSource) poll(now time.Time, take func(received) bool) error {
+	full := false
 	s.client.Poll(func(e rislive.Event) bool {
-		return take(received{collector: e.Collector, raw: e.Raw, gap: e.Why})
+		if s.tables != nil {
+			s.heard(e, now, take)
+		}
+		full = !take(received{collector: e.Collector, raw: e.Raw, gap: e.Why})
+		return !full
 	})
+	if s.tables != nil && !full {
+		s.tables.poll(now, take)
+	}
 	if st := s.client.Status(); !st.Connected {
 		return st.Err
 	}
 	return nil
 }
 
-func (s *risSource) position() string { return "" }
+// heard asks for the table of a collector that speaks for the first time, or again.
+func (s *risSource) heard(e rislive.Event, now time.Time, take func(received) bool) {
+	if e.Kind == rislive.Gap {
+		delete(s.fresh, e.Collector)
+		s.tables.drop(e.Collector, take)
+		return
+	}
+	if !s.fresh[e.Collector] {
+		s.fresh[e.Collector] = true
+		s.tables.want(e.Collector, s.last[e.Collector])
+	}
+	s.last[e.Collector] = now
+}
 
-func (s *risSource) resume(string) {}
+// heardUntil is the position: of the stream nothing can be read again, but a table from before these hours would be older than what is known.
+type heardUntil struct {
+	Heard map[string]time.Time `json:"heard,omitempty"` // by collector, to the full hour after
+}
+
+func (s *risSource) position() string {
+	if len(s.last) == 0 {
+		return ""
+	}
+	p := heardUntil{map[string]time.Time{}}
+	for name, at := range s.last {
+		p.Heard[name] = at.UTC().Truncate(time.Hour).Add(time.Hour)
+	}
+	text, _ := json.Marshal(p) // names and times: cannot fail
+	return string(text)
+}
+
+func (s *risSource) resume(position string) {
+	var p heardUntil
+	if json.Unmarshal([]byte(position), &p) == nil && s.tables != nil {
+		for name, at := range p.Heard {
+			s.last[name] = at
+		}
+	}
+}
 
 // status is for the pages.
 func (s *risSource) status() web.SourceStatus {
@@ -53,6 +131,9 @@ func (s *risSource) status() web.SourceStatus {
 			c.Messages, c.States, c.Frames, c.Malformed, c.Disagreed)
 		if st.Err != nil {
 			out.Detail += "; " + public(st.Err)
+		}
+		if s.tables != nil {
+			out.Detail += "; " + s.tables.String()
 		}
 	case st.Err != nil:
 		out.State = "unreachable"

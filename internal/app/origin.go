@@ -60,10 +60,7 @@ func newOrigin(r Replay, j *journal) (*origin, error) {
 // absolute makes the paths of [COLLECTOR=]PATH arguments absolute; "-" stays.
 func absolute(args []string) (out []string, err error) {
 	for _, arg := range args {
-		name, path, named := strings.Cut(arg, "=")
-		if !named || strings.ContainsAny(name, "/.") {
-			name, path = "", arg
-		}
+		name, path := collect.Split(arg)
 		if path != "-" {
 			if path, err = filepath.Abs(path); err != nil {
 				return nil, fmt.Errorf("reading %s: %w", arg, err)

@@ -31,7 +31,7 @@ func (w *watcher) reload(file string) error {
 	if err != nil {
 		return err
 	}
-	if keys := changedKeys(w.conf, c); len(keys) > 0 {
+	if keys := changedKeys(w.given, c); len(keys) > 0 {
 		w.log.Warn().Msg("changed, and in force after a restart only: " + strings.Join(keys, ", "))
 	}
 	if len(w.sources) == 0 {
@@ -43,7 +43,7 @@ func (w *watcher) reload(file string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.open(liveTables{sha, bgp.Micros(time.Now().UnixMicro())}); err != nil { // better now than when they are in force
+	if _, err := t.open(liveReference{sha, bgp.Micros(time.Now().UnixMicro())}); err != nil { // better now than when they are in force
 		return err
 	}
 	select {
@@ -51,7 +51,7 @@ func (w *watcher) reload(file string) error {
 	default:
 	}
 	w.refresh <- sha
-	w.log.Info().Msgf("reference tables read anew: %s", liveTables{SHA256: sha})
+	w.log.Info().Msgf("reference tables read anew: %s", liveReference{SHA256: sha})
 	return nil
 }
 

@@ -106,7 +106,7 @@ func TestReload(t *testing.T) {
 	changes := 0
 	e, err := followed.Next()
 	for ; err == nil; e, err = followed.Next() {
-		if e.Kind == order.Control && e.Name == controlTables {
+		if e.Kind == order.Control && e.Name == controlReference {
 			changes++
 		}
 	}

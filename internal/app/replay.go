@@ -25,6 +25,8 @@ type Replay struct {
 	Config    string   // configuration file; "" for the defaults
 	Files     []string // [COLLECTOR=]FILE|DIR
 	Seeds     []string // [COLLECTOR=]FILE|DIR: table dumps that fill the table before the first record
+	Archives  []string // collectors of RouteViews and RIPE RIS: From until Until is fetched from their archives
+	Cache     string   // folder for what is fetched; "" for the one in the folder that the configuration names
 	Reference string   // folder of reference tables; "" for the built-in table only
 	From      time.Time
 	Until     time.Time
@@ -43,6 +45,11 @@ var ErrTorn = errors.New("some input was torn, truncated or malformed")
 
 // Run replays. The error is ErrTorn when all input was read but some of it was damaged.
 func (r Replay) Run(ctx context.Context) error {
+	if len(r.Archives) > 0 {
+		if err := r.fetch(ctx); err != nil {
+			return err
+		}
+	}
 	var out *outcome
 	var err error
 	if dir := logIn(r.Files); dir != "" {

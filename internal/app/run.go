@@ -51,6 +51,14 @@ func (r Monitor) Run(ctx context.Context) error {
 		return err
 	}
 	r.Listen, r.Data = cmp.Or(r.Listen, c.Listen), cmp.Or(r.Data, c.Data)
+	given := c
+	c, why, err := withDefaults(c, thisMachine(os.DirFS("/")), time.Now())
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		r.Log.Info().Msg("watching " + why)
+	}
 	store, err := sqlite.Open(ctx, r.Data)
 	if err != nil {
 		return err
@@ -77,10 +85,11 @@ func (r Monitor) Run(ctx context.Context) error {
 	d := &demonstration{store: demoStore, conf: c, log: r.Log.With().Str("component", "demo").Logger()}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d))
-	w, err := newWatcher(c, r.Data, store, r.Log.With().Str("component", "live").Logger())
+	w, err := newWatcher(c, why, r.Data, store, r.Log.With().Str("component", "live").Logger())
 	if err != nil {
 		return err
 	}
+	w.given = given
 	tell, err := newDispatcher(c, store, r.Log.With().Str("component", "alerts").Logger())
 	if err != nil {
 		ln.Close()
@@ -116,7 +125,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	addr := ln.Addr().String()
 	fmt.Fprintf(r.Out, "corewatch: pages on http://%s/ — demonstration on http://%s/demo/country/PK\n", addr, addr)
 	if len(c.Sources) == 0 {
-		fmt.Fprintln(r.Out, "corewatch: no live source is configured (docs/configuration.md, sources); what is shown is the demonstration. Stop with Ctrl-C.")
+		fmt.Fprintln(r.Out, "corewatch: no live source (docs/configuration.md, sources); what is shown is the demonstration. Stop with Ctrl-C.")
 	} else {
 		fmt.Fprintf(r.Out, "corewatch: watching %d live sources, see http://%s/health. Stop with Ctrl-C.\n", len(c.Sources), addr)
 	}

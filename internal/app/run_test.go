@@ -18,10 +18,20 @@ import (
 	"github.com/corewatch/corewatch/detect"
 )
 
+// watchNothing is a configuration without live sources: no test reaches the internet.
+func watchNothing(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "corewatch.yaml")
+	if err := os.WriteFile(name, []byte("sources: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 // started runs the whole program on a free port until the test ends, and gives its address once the demonstration is played.
 func started(t *testing.T) string {
 	t.Helper()
-	return running(t, Monitor{Listen: "127.0.0.1:0", Data: t.TempDir(), Out: io.Discard, Log: zerolog.Nop()})
+	return running(t, Monitor{Config: watchNothing(t), Listen: "127.0.0.1:0", Data: t.TempDir(), Out: io.Discard, Log: zerolog.Nop()})
 }
 
 // running is started for a monitor of any make.
@@ -107,7 +117,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("evidence: %v", err)
 	}
 
-	err = Monitor{Listen: addr, Data: t.TempDir(), Out: io.Discard, Log: zerolog.Nop()}.Run(t.Context())
+	err = Monitor{Config: watchNothing(t), Listen: addr, Data: t.TempDir(), Out: io.Discard, Log: zerolog.Nop()}.Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "in use by another program") {
 		t.Errorf("a second program on one port: %v", err)
 	}

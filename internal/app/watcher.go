@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -18,6 +19,8 @@ import (
 // watcher is the live side of `corewatch run`: it owns the goroutine that watches, and tells the pages how far it is.
 type watcher struct {
 	conf    conf.Config
+	given   conf.Config // as it was read, without what suits the machine
+	why     string      // these sources, when nobody named any
 	dir     string
 	store   *sqlite.Store
 	log     zerolog.Logger
@@ -35,16 +38,16 @@ type watcher struct {
 // liveFolder is where, in the monitor's folder, a live monitor keeps what it receives.
 const liveFolder = "live"
 
-func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
-	w := &watcher{conf: c, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}, refresh: make(chan string, 1)}
+func newWatcher(c conf.Config, why, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
+	w := &watcher{conf: c, why: why, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}, refresh: make(chan string, 1)}
 	for _, s := range c.Sources {
 		switch {
 		case s.RISLive != nil:
-			ris, err := newRISSource(*s.RISLive)
+			ris, err := newRISSource(*s.RISLive, c.Archives.RIS, w.dir, log)
 			if err != nil {
 				return nil, fmt.Errorf("sources: %w", err)
 			}
-			w.sources, w.streams = append(w.sources, ris), append(w.streams, ris.client.Run)
+			w.sources, w.streams = append(w.sources, ris), append(w.streams, ris.run)
 		case s.BMP != nil:
 			b, err := newBMPSource(*s.BMP)
 			if err != nil {
@@ -95,7 +98,7 @@ func (w *watcher) set(phase string, now bgp.Micros) {
 // tell fills in what the pages show of the live side.
 func (w *watcher) tell(out *web.Status) {
 	if len(w.sources) == 0 {
-		out.Sources = []web.SourceStatus{{Name: "live BGP sources", State: "off", Detail: "none is configured: see docs/configuration.md, sources"}}
+		out.Sources = []web.SourceStatus{{Name: "live BGP sources", State: "off", Detail: cmp.Or(w.why, "none is configured: see docs/configuration.md, sources")}}
 		return
 	}
 	w.mu.Lock()
@@ -105,7 +108,11 @@ func (w *watcher) tell(out *web.Status) {
 	}
 	w.mu.Unlock()
 	for _, s := range w.sources {
-		out.Sources = append(out.Sources, s.status())
+		st := s.status()
+		if w.why != "" {
+			st.Detail += "; " + w.why
+		}
+		out.Sources = append(out.Sources, st)
 	}
 	if out.Phase == "" {
 		out.Phase = "starting"

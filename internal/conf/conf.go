@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -24,10 +25,17 @@ type Config struct {
 	Reference  string        `json:"reference"`  // folder of reference tables; the command's own flag goes first
 	Listen     string        `json:"listen"`     // address of the pages
 	Data       string        `json:"data"`       // folder of the store
-	Sources    []Source      `json:"sources"`    // what corewatch run watches live
+	Sources    []Source      `json:"sources"`    // what corewatch run watches live; nil: what suits the machine; empty: nothing
 	Pages      Pages         `json:"pages"`      // what the pages say about who publishes them
 	Alerts     Alerts        `json:"alerts"`     // who is told of incidents
 	ClickHouse ClickHouse    `json:"clickhouse"` // what is kept is copied to it
+	Archives   Archives      `json:"archives"`   // where what the collectors published is fetched from
+}
+
+// Archives are the addresses of archives: the public ones, or mirrors laid out like them. Empty: the public one.
+type Archives struct {
+	RouteViews string `json:"routeviews"` // of RouteViews
+	RIS        string `json:"ris"`        // of RIPE RIS
 }
 
 // Source is where live messages come from: a folder, BGP sessions of our own, routers that speak BMP, or RIS Live.
@@ -44,6 +52,15 @@ type RISLive struct {
 	Endpoint string   `json:"endpoint"` // empty: the public service
 	Host     string   `json:"host"`     // one collector, such as rrc21; empty: all
 	Prefixes []string `json:"prefixes"` // these and their more specifics; empty: all
+	Seed     *bool    `json:"seed"`     // read the tables of its collectors from the archive; nil: if the subscription has no prefixes
+}
+
+// Seeded reports whether the tables of the collectors are read from the archive.
+func (r *RISLive) Seeded() bool {
+	if r.Seed != nil {
+		return *r.Seed
+	}
+	return len(r.Prefixes) == 0
 }
 
 // Pages is what the pages say about who publishes them.
@@ -113,6 +130,11 @@ func Parse(text []byte) (Config, error) {
 	if err := clickHouse(c.ClickHouse); err != nil {
 		return c, err
 	}
+	for key, address := range map[string]string{"routeviews": c.Archives.RouteViews, "ris": c.Archives.RIS} {
+		if err := archiveAddress(address); err != nil {
+			return c, fmt.Errorf("archives.%s: %w", key, err)
+		}
+	}
 	return c, Check(c.Detect, c.Peers)
 }
 
@@ -157,6 +179,19 @@ func sources(list []Source) error {
 			return fmt.Errorf("sources[%d].folder: missing; want the folder of the MRT files of %s", i, s.Collector)
 		}
 		seen[s.Collector] = true
+	}
+	return nil
+}
+
+func archiveAddress(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case address == "":
+		return nil
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("want an address such as https://archive.example")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("holds a user, a query or a fragment; want none")
 	}
 	return nil
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/corewatch/corewatch/entity/reference"
 )
 
-// liveTables names reference tables in a journal: a copy of them lies beside it, because what rests on them must come out the same after
+// liveReference names reference tables in a journal: a copy of them lies beside it, because what rests on them must come out the same after
 // the folder was updated.
-type liveTables struct {
+type liveReference struct {
 	SHA256 string     `json:"sha256,omitempty"` // of the set, see reference.Keep; empty: the built-in tables only
 	For    bgp.Micros `json:"for"`              // of several vintages, the nearest to this instant is taken
 }
@@ -26,7 +26,7 @@ type tableFolder struct {
 }
 
 // keptTables is where, in the folder of a log, the copies of reference tables are.
-const keptTables = "tables"
+const keptTables = "reference"
 
 // keptIn opens tables in the log in dir.
 func keptIn(dir string, log zerolog.Logger) tableFolder {
@@ -47,7 +47,7 @@ func (t tableFolder) keep(folder string) (string, error) {
 	return reference.Keep(folder, t.kept)
 }
 
-func (t tableFolder) open(l liveTables) (signal.Places, error) {
+func (t tableFolder) open(l liveReference) (signal.Places, error) {
 	dir := ""
 	if l.SHA256 != "" {
 		var err error
@@ -59,7 +59,7 @@ func (t tableFolder) open(l liveTables) (signal.Places, error) {
 }
 
 // relocate puts other tables in force, as the journal says.
-func (f *follower) relocate(to liveTables) {
+func (f *follower) relocate(to liveReference) {
 	where, err := f.tables.open(to)
 	if err != nil {
 		f.err = err
@@ -69,7 +69,7 @@ func (f *follower) relocate(to liveTables) {
 	f.inForce = to
 }
 
-func (l liveTables) String() string {
+func (l liveReference) String() string {
 	if l.SHA256 == "" {
 		return "built in"
 	}
