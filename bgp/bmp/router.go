@@ -1,6 +1,7 @@
 package bmp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -91,7 +92,7 @@ func (r *router) message(m *Message, err error, now time.Time) (over string) {
 	case PeerDown:
 		r.down(m, err, at)
 	case StatisticsReport:
-		r.report(m)
+		r.report(m, at)
 	case RouteMirroring:
 		r.mirrored(m)
 	}
@@ -227,7 +228,15 @@ func (r *router) down(m *Message, err error, at bgp.Micros) {
 	r.forget(s, at, notification, m.Reason == 1)
 }
 
-func (r *router) report(m *Message) {
+// aliveEvery is how often a session that the router counts for is written down as living.
+const aliveEvery = 10 * bgp.Second
+
+// keepalive is RFC 4271 section 4.4.
+var keepalive = append(bytes.Repeat([]byte{0xff}, 16), 0, bgpLen, 4)
+
+// report keeps the statistics of a session. That the router sends them says that the session lives, which else only its KEEPALIVEs would say, and
+// BMP leaves those out: one is written in their place.
+func (r *router) report(m *Message, at bgp.Micros) {
 	r.stats.Counts.Reports++
 	s := r.find(&m.Peer)
 	if s == nil {
@@ -237,6 +246,15 @@ func (r *router) report(m *Message) {
 	for e := range m.TLVs.All {
 		if v, ok := e.statistic(); ok {
 			s.stats[e.Type] = v
+		}
+	}
+	if s.stale || at-s.alive < aliveEvery {
+		return
+	}
+	s.alive = at
+	for v, open := range s.open {
+		if open && v != viewOut && v != viewOutPost {
+			r.write(s.names[v], at, s.envelope(), keepalive)
 		}
 	}
 }

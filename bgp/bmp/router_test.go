@@ -266,6 +266,26 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
+// TestAlive: statistics say that a quiet session lives, in each of its views, and not more often than that matters. Nothing is said for one of which no
+// routes came, or which the connection at hand has not told of.
+func TestAlive(t *testing.T) {
+	d := newDesk(t)
+	report := frame(StatisticsReport, peerA.header(), unhex("00000001 0007 0008 0000000000000009"))
+	d.want(d.say(upA, report))
+	d.now = d.now.Add(time.Minute)
+	d.say(peerA.routes(update("", good4, nlri)), peerA.flagged(flagPost).routes(update("", good4, nlri)), peerA.flagged(flagOut).routes(update("", good4, nlri)))
+	alive := []string{wroteA + " KEEPALIVE", "rtr~post AS65000 198.51.100.1 KEEPALIVE"}
+	d.want(d.say(report, report, report), alive...)
+	d.now = d.now.Add(7 * time.Second)
+	d.want(d.say(report), alive...)
+	d.lost("gone", d.now)
+	d.wrote()
+	d.now = d.now.Add(30 * time.Second)
+	d.came(d.now)
+	d.want(d.say(report))
+	d.want(d.say(upA, report), alive...)
+}
+
 // TestConnectionLost: when the connection is gone the router's collectors are missed at once. Sessions that come back unchanged within the hold were never
 // over; others are.
 func TestConnectionLost(t *testing.T) {
