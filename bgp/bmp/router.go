@@ -20,6 +20,31 @@ const (
 	maxFamilies  = 64 // different families counted
 )
 
+// names are the collectors of a station, ever: each keeps a file open where its records are kept. The zero value is ready.
+type names struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+const maxNames = 512
+
+// take reports whether a collector may be.
+func (n *names) take(name string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.all[name] {
+		return true
+	}
+	if len(n.all) >= maxNames {
+		return false
+	}
+	if n.all == nil {
+		n.all = map[string]bool{}
+	}
+	n.all[name] = true
+	return true
+}
+
 // router is one router: its sessions, and what it said that nobody took yet. It outlives connections. Its lock guards all of it but the half of
 // the queue that was swapped out.
 type router struct {
@@ -28,6 +53,7 @@ type router struct {
 	single bool          // configured by its address; else one of a range
 	hold   time.Duration // how long its sessions are not given up after a connection was lost
 	limit  int           // octets of the queue at which the connection is no longer read
+	names  *names        // of the station
 
 	mu        sync.Mutex
 	room      *sync.Cond
@@ -46,9 +72,9 @@ type router struct {
 	part      []byte // of a message that takes two records
 }
 
-func newRouter(name string, addr netip.Addr, single bool, hold time.Duration, limit int) *router {
+func newRouter(name string, addr netip.Addr, single bool, opt *Options, all *names) *router {
 	r := &router{
-		name: name, addr: addr, single: single, hold: hold, limit: limit,
+		name: name, addr: addr, single: single, hold: opt.Hold, limit: opt.Buffer, names: all,
 		sessions: map[key]*session{}, taken: map[bgp.Peer]key{}, instances: map[string]int{}, families: map[wire.Family]uint64{},
 	}
 	r.room = sync.NewCond(&r.mu)

@@ -21,7 +21,7 @@ type desk struct {
 }
 
 func newDesk(t testing.TB) *desk {
-	d := &desk{router: newRouter("rtr", netip.MustParseAddr("192.0.2.99"), true, time.Minute, 1<<20), t: t, now: time.Unix(1_700_000_000, 123_456_000)}
+	d := &desk{router: newRouter("rtr", netip.MustParseAddr("192.0.2.99"), true, &Options{Hold: time.Minute, Buffer: 1 << 20}, new(names)), t: t, now: time.Unix(1_700_000_000, 123_456_000)}
 	d.came(d.now)
 	return d
 }
@@ -338,18 +338,24 @@ func TestBoundsOfARouter(t *testing.T) {
 		t.Errorf("%d sessions", len(d.order))
 	}
 	d = newDesk(t)
-	names := map[string]bool{}
+	heard := map[string]bool{}
 	for i := range 3 * maxInstances {
 		n := peerA
 		n.typ, n.rd = peerRD, fmt.Sprintf("0000fbf4%08x", i+1)
 		d.say(n.up("192.0.2.1", 1, openMine, openA))
 		for _, rec := range d.say(n.routes(update("", good4, nlri))) {
-			names[strings.Fields(rec)[0]] = true
+			heard[strings.Fields(rec)[0]] = true
 		}
 	}
-	if len(names) > maxInstances+1 || d.stats.Counts.Refused == 0 {
-		t.Errorf("%d collectors, %d refused", len(names), d.stats.Counts.Refused)
+	if len(heard) > maxInstances+1 || d.stats.Counts.Refused == 0 {
+		t.Errorf("%d collectors, %d refused", len(heard), d.stats.Counts.Refused)
 	}
+	d = newDesk(t)
+	for i := range maxNames { // as other routers of the station have
+		d.names.take(fmt.Sprint(i))
+	}
+	d.want(d.say(upA, peerA.routes(update("", good4, nlri)), peerA.flagged(flagOut).routes(update("", good4, nlri)), peerA.down(1)))
+	d.count(Counts{Refused: 2})
 }
 
 // TestRecordTimes: records are of the time of their receipt, and it does not go back.

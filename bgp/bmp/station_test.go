@@ -118,7 +118,7 @@ func TestStationCaptures(t *testing.T) {
 	for _, file := range captures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			for _, b := range streams(t, file) {
-				direct := newRouter("rtr", netip.MustParseAddr("127.0.0.1"), true, time.Minute, 1<<20)
+				direct := newRouter("rtr", netip.MustParseAddr("127.0.0.1"), true, &Options{Hold: time.Minute, Buffer: 1 << 20}, new(names))
 				msgs, _ := readStream(t, b)
 				for i := range msgs {
 					direct.message(&msgs[i], nil, time.Now())
@@ -214,12 +214,12 @@ func TestWhoMayConnect(t *testing.T) {
 	for range 10 {
 		r.poll()
 	}
-	names := map[string]int{}
+	heard := map[string]int{}
 	for _, e := range r.raw {
-		names[e.Collector]++
+		heard[e.Collector]++
 	}
-	if st := r.Stats(); st.Refused != 1 || len(st.Routers) != 3 || names["edge"] != 4 || names["lab@127.0.0.9"] != 4 || names["core@127.0.0.4"] != 4 {
-		t.Errorf("%+v, %v", st, names)
+	if st := r.Stats(); st.Refused != 1 || len(st.Routers) != 3 || heard["edge"] != 4 || heard["lab@127.0.0.9"] != 4 || heard["core@127.0.0.4"] != 4 {
+		t.Errorf("%+v, %v", st, heard)
 	}
 }
 
