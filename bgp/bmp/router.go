@@ -136,15 +136,16 @@ func (r *router) introduce(t TLVs) {
 	}
 }
 
-// find is the session of a message. A router that does not say the BGP identifier means the only session with that address.
+// find is the session of a message. Where the BGP identifier is left out, in the message or in the Peer Up, the only session with the address is
+// meant.
 func (r *router) find(p *Peer) *session {
 	k := p.key()
-	if s := r.sessions[k]; s != nil || k.id != [4]byte{} {
+	if s := r.sessions[k]; s != nil {
 		return s
 	}
 	var found *session
 	for _, s := range r.order {
-		if s.typ == k.typ && s.rd == k.rd && s.addr == k.addr {
+		if s.typ == k.typ && s.rd == k.rd && s.key.addr == k.addr && (s.id == [4]byte{} || k.id == [4]byte{}) {
 			if found != nil {
 				return nil
 			}

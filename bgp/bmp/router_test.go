@@ -199,6 +199,13 @@ func TestOneAddress(t *testing.T) {
 	noID.id = ""
 	d.want(d.say(noID.down(4)), "rtr~id-198.51.100.2 AS65000 198.51.100.1 Established-Idle") // there is one of that address and instance
 	d.count(Counts{})
+	d.say(noID.up("192.0.2.1", 40000, openMine, openA)) // and the other way round
+	d.want(d.say(peerA.routes(update(gone, "", "")))[3:], "rtr AS65000 198.51.100.1 withdraw 203.0.113.0/24 id 0")
+	other := noID
+	other.id = "198.51.100.3"
+	d.say(other.up("192.0.2.1", 40000, openMine, openA))
+	d.want(d.say(other.down(2), twin.down(2)), "rtr AS65000 198.51.100.1 Established-Idle")
+	d.count(Counts{})
 }
 
 // TestPeerUpAgain: a Peer Up of a session that is up says nothing new, unless it says something else.
@@ -392,5 +399,22 @@ func TestNoAllocations(t *testing.T) {
 	round()
 	if n := testing.AllocsPerRun(100, round); n != 0 || taken == 0 {
 		t.Errorf("%v allocations, %d octets", n, taken)
+	}
+}
+
+// BenchmarkRouteMonitoring is one message from its octets to the record that is taken.
+func BenchmarkRouteMonitoring(b *testing.B) {
+	d := newDesk(b)
+	d.say(upA)
+	msg := peerA.routes(update("", good4, nlri))
+	b.SetBytes(int64(len(msg)))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		err := d.msg.Decode(msg)
+		d.message(&d.msg, err, d.now)
+		if i%1024 == 0 {
+			d.queue.swap()
+			d.queue.give(func(Event) bool { return true })
+		}
 	}
 }
