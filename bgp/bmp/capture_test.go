@@ -166,7 +166,7 @@ func TestCaptures(t *testing.T) {
 			for _, b := range streams(t, file) {
 				msgs, lines := readStream(t, b)
 				got = append(got, lines...)
-				r := newRouter("rtr", netip.MustParseAddr("192.0.2.1"), true, time.Minute, 1<<20)
+				r := newRouter("rtr", netip.MustParseAddr("192.0.2.1"), true, &Options{Hold: time.Minute, Buffer: 1 << 20}, new(names))
 				for i := range msgs {
 					if over := r.message(&msgs[i], nil, time.Unix(1_700_000_000, 0)); over != "" {
 						t.Error(over)

@@ -68,7 +68,10 @@ func (r *router) update(s *session, m *Message, msg []byte, sound bool, at bgp.M
 			return
 		}
 	}
-	r.begin(s, v, at)
+	if !r.begin(s, v, at) {
+		r.stats.Counts.Refused++
+		return
+	}
 	v4, v6 := s.agreed(m)
 	if r.content.update {
 		var wrong4, wrong6 bool
@@ -122,14 +125,17 @@ func (r *router) state(collector string, at bgp.Micros, e mrt.Envelope, from, to
 }
 
 // begin writes that the session is established, and the OPENs that say so, in front of the first record of a view. What the router sends to
-// the neighbour is no session that a neighbour speaks in: nothing is said of it.
-func (r *router) begin(s *session, v int, at bgp.Micros) {
+// the neighbour is no session that a neighbour speaks in: nothing is said of it. It is false when the station has too many collectors.
+func (r *router) begin(s *session, v int, at bgp.Micros) bool {
 	if s.open[v] {
-		return
+		return true
+	}
+	if !r.names.take(s.names[v]) {
+		return false
 	}
 	s.open[v] = true
 	if v == viewOut || v == viewOutPost {
-		return
+		return true
 	}
 	e := s.envelope()
 	if v != viewLoc {
@@ -139,6 +145,7 @@ func (r *router) begin(s *session, v int, at bgp.Micros) {
 		r.write(s.names[v], at, e, s.received)
 	}
 	r.state(s.names[v], at, e, bgp.State(5), bgp.Established)
+	return true
 }
 
 // end writes that the session is over. notification may be nil; local says that the router sent it.

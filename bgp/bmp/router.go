@@ -1,6 +1,7 @@
 package bmp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -19,6 +20,31 @@ const (
 	maxFamilies  = 64 // different families counted
 )
 
+// names are the collectors of a station, ever: each keeps a file open where its records are kept. The zero value is ready.
+type names struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+const maxNames = 512
+
+// take reports whether a collector may be.
+func (n *names) take(name string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.all[name] {
+		return true
+	}
+	if len(n.all) >= maxNames {
+		return false
+	}
+	if n.all == nil {
+		n.all = map[string]bool{}
+	}
+	n.all[name] = true
+	return true
+}
+
 // router is one router: its sessions, and what it said that nobody took yet. It outlives connections. Its lock guards all of it but the half of
 // the queue that was swapped out.
 type router struct {
@@ -27,6 +53,7 @@ type router struct {
 	single bool          // configured by its address; else one of a range
 	hold   time.Duration // how long its sessions are not given up after a connection was lost
 	limit  int           // octets of the queue at which the connection is no longer read
+	names  *names        // of the station
 
 	mu        sync.Mutex
 	room      *sync.Cond
@@ -45,9 +72,9 @@ type router struct {
 	part      []byte // of a message that takes two records
 }
 
-func newRouter(name string, addr netip.Addr, single bool, hold time.Duration, limit int) *router {
+func newRouter(name string, addr netip.Addr, single bool, opt *Options, all *names) *router {
 	r := &router{
-		name: name, addr: addr, single: single, hold: hold, limit: limit,
+		name: name, addr: addr, single: single, hold: opt.Hold, limit: opt.Buffer, names: all,
 		sessions: map[key]*session{}, taken: map[bgp.Peer]key{}, instances: map[string]int{}, families: map[wire.Family]uint64{},
 	}
 	r.room = sync.NewCond(&r.mu)
@@ -91,7 +118,7 @@ func (r *router) message(m *Message, err error, now time.Time) (over string) {
 	case PeerDown:
 		r.down(m, err, at)
 	case StatisticsReport:
-		r.report(m)
+		r.report(m, at)
 	case RouteMirroring:
 		r.mirrored(m)
 	}
@@ -109,15 +136,16 @@ func (r *router) introduce(t TLVs) {
 	}
 }
 
-// find is the session of a message. A router that does not say the BGP identifier means the only session with that address.
+// find is the session of a message. Where the BGP identifier is left out, in the message or in the Peer Up, the only session with the address is
+// meant.
 func (r *router) find(p *Peer) *session {
 	k := p.key()
-	if s := r.sessions[k]; s != nil || k.id != [4]byte{} {
+	if s := r.sessions[k]; s != nil {
 		return s
 	}
 	var found *session
 	for _, s := range r.order {
-		if s.typ == k.typ && s.rd == k.rd && s.addr == k.addr {
+		if s.typ == k.typ && s.rd == k.rd && s.key.addr == k.addr && (s.id == [4]byte{} || k.id == [4]byte{}) {
 			if found != nil {
 				return nil
 			}
@@ -227,7 +255,15 @@ func (r *router) down(m *Message, err error, at bgp.Micros) {
 	r.forget(s, at, notification, m.Reason == 1)
 }
 
-func (r *router) report(m *Message) {
+// aliveEvery is how often a session that the router counts for is written down as living.
+const aliveEvery = 10 * bgp.Second
+
+// keepalive is RFC 4271 section 4.4.
+var keepalive = append(bytes.Repeat([]byte{0xff}, 16), 0, bgpLen, 4)
+
+// report keeps the statistics of a session. That the router sends them says that the session lives, which else only its KEEPALIVEs would say, and
+// BMP leaves those out: one is written in their place.
+func (r *router) report(m *Message, at bgp.Micros) {
 	r.stats.Counts.Reports++
 	s := r.find(&m.Peer)
 	if s == nil {
@@ -237,6 +273,15 @@ func (r *router) report(m *Message) {
 	for e := range m.TLVs.All {
 		if v, ok := e.statistic(); ok {
 			s.stats[e.Type] = v
+		}
+	}
+	if s.stale || at-s.alive < aliveEvery {
+		return
+	}
+	s.alive = at
+	for v, open := range s.open {
+		if open && v != viewOut && v != viewOutPost {
+			r.write(s.names[v], at, s.envelope(), keepalive)
 		}
 	}
 }

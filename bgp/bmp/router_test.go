@@ -10,7 +10,6 @@ import (
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/mrt"
-	"github.com/corewatch/corewatch/bgp/wire"
 )
 
 // desk is a router without a connection: messages go in, records come out.
@@ -22,7 +21,7 @@ type desk struct {
 }
 
 func newDesk(t testing.TB) *desk {
-	d := &desk{router: newRouter("rtr", netip.MustParseAddr("192.0.2.99"), true, time.Minute, 1<<20), t: t, now: time.Unix(1_700_000_000, 123_456_000)}
+	d := &desk{router: newRouter("rtr", netip.MustParseAddr("192.0.2.99"), true, &Options{Hold: time.Minute, Buffer: 1 << 20}, new(names)), t: t, now: time.Unix(1_700_000_000, 123_456_000)}
 	d.came(d.now)
 	return d
 }
@@ -180,119 +179,6 @@ func TestLocRIB(t *testing.T) {
 	d.want(d.say(table.routes(update("", good4, nlriP)))[1:], "rtr~loc AS64500 192.0.2.1 announce 198.51.100.0/24 id 7")
 }
 
-// TestAddPath: path identifiers are where both OPENs of the Peer Up agree on them, for each family and direction.
-func TestAddPath(t *testing.T) {
-	recv, send := addPath+"00010101", addPath+"00010102"
-	for name, c := range map[string]struct {
-		sent, received string
-		flags          uint8
-		want           uint32
-	}{
-		"both agree":                        {recv, send, 0, 7},
-		"the neighbour does not send":       {recv, recv, 0, 0},
-		"the router does not receive":       {send, send, 0, 0},
-		"only one speaks of it":             {recv, "", 0, 0},
-		"behind the policy":                 {recv, send, flagPost, 7},
-		"what the router sends":             {send, recv, flagOut, 7},
-		"what the router sends, not agreed": {recv, send, flagOut, 0},
-		"of the other family":               {addPath + "00020101", addPath + "00020102", 0, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := newDesk(t)
-			d.say(peerA.up("192.0.2.1", 40000, open(64500, "192.0.2.1", capV4+as64500+c.sent), open(65000, "198.51.100.1", capV4+as65000+c.received)))
-			text := nlri
-			if c.want != 0 {
-				text = nlriP
-			}
-			got := d.say(peerA.flagged(c.flags).routes(update("", good4, text)))
-			if last := got[len(got)-1]; !strings.HasSuffix(last, fmt.Sprintf("announce 198.51.100.0/24 id %d", c.want)) {
-				t.Error(got)
-			}
-			d.count(Counts{})
-		})
-	}
-}
-
-// TestAddPathOfOneFamily: MRT has one bit for both families. The record of a message follows the family it is about; one about both takes two.
-func TestAddPathOfOneFamily(t *testing.T) {
-	d := newDesk(t)
-	caps := capV4 + capV6
-	d.say(peerA.up("192.0.2.1", 40000, open(64500, "192.0.2.1", caps+as64500+addPath+"00020101"), open(65000, "198.51.100.1", caps+as65000+addPath+"00020103")))
-	got := d.say(
-		peerA.routes(update("", good4, nlri)), peerA.routes(update("", origin+path4+reach6p, "")),
-		peerA.routes(update(gone, good4+reach6p, nlri)), peerA.routes(update("", "800f 03 0002 01", "")),
-	)
-	v6 := "announce 2001:db8::/32 id 9"
-	d.want(got[3:], wroteA+" "+upd, wroteA+" "+v6, wroteA+" withdraw 203.0.113.0/24 id 0, "+upd, wroteA+" "+v6, wroteA+" nothing")
-	d.count(Counts{Halved: 1})
-}
-
-// TestPathIdentifiersLeftOut: a router that writes no path identifiers though the session has them, as FRR 8.4 does. Where prefixes can be read both
-// ways, those that could not decide.
-func TestPathIdentifiersLeftOut(t *testing.T) {
-	d := newDesk(t)
-	agreed := addPath + "00010101"
-	d.say(peerA.up("192.0.2.1", 40000, open(64500, "192.0.2.1", capV4+as64500+agreed+addPath+"00020101"), open(65000, "198.51.100.1", capV4+as65000+addPath+"00010103"+addPath+"00020102")))
-	two := nlri + gone // also 203.0.113.0/24 with identifier 0x18c63364
-	bare, odd := ", announce 203.0.113.0/24 id 0", "announce 203.0.113.0/24 id 415642468"
-	v6 := origin + path4 + reach6 // one of IPv6, after which nothing is known of IPv4
-	got := d.say(
-		peerA.routes(update("", good4, two)), peerA.routes(update("", v6, "")), peerA.routes(update("", good4, two)), peerA.routes(update("", good4, nlri)), peerA.routes(update("", good4, two)),
-		peerA.flagged(flagPost).routes(update("", good4, two)), peerA.routes(update(nlriP, "", "")), peerA.routes(update("", good4, two)),
-	)
-	d.want(slices.DeleteFunc(got, func(l string) bool { return !strings.Contains(l, "nounce") && !strings.Contains(l, "withdraw") }),
-		wroteA+" "+odd, wroteA+" announce 2001:db8::/32 id 0", wroteA+" "+odd, wroteA+" "+upd, wroteA+" "+upd+bare,
-		"rtr~post AS65000 198.51.100.1 "+odd, wroteA+" withdraw 198.51.100.0/24 id 7", wroteA+" "+odd)
-	d.count(Counts{Contradictions: 2})
-}
-
-// TestOpenNotKept: FRR writes an OPEN of nothing but a header when it has not kept the one that came. Nothing is agreed on then.
-func TestOpenNotKept(t *testing.T) {
-	d := newDesk(t)
-	empty := unhex("ffffffffffffffffffffffffffffffff 0013 01")
-	d.want(d.say(peerA.up("192.0.2.1", 40000, openMine, empty), peerA.routes(update("", good4, nlri))), append(began(wroteA), wroteA+" "+upd)...)
-	d.want(d.say(peerA.up("192.0.2.1", 40000, empty, empty), peerA.routes(update("", good2, nlri))), append(append([]string{wroteA + " Established-Idle"}, began(wroteA)...), wroteA+" "+upd+" as2")...)
-	d.count(Counts{Contradictions: 1})
-}
-
-// TestASNumbers: the octets go before the A flag, set wrongly or unset wrongly, and what MRT has no form for makes the session unknown.
-func TestASNumbers(t *testing.T) {
-	old := peerA.up("192.0.2.1", 40000, open(64500, "192.0.2.1", capV4), open(65000, "198.51.100.1", capV4))
-	d := newDesk(t)
-	d.say(old)
-	two := peerA.flagged(flagAS2)
-	got := d.say(two.routes(update("", good2, nlri)), two.routes(update(gone, "", "")), two.routes(update("", good4, nlri)), peerA.routes(update("", good2, nlri)),
-		peerA.routes(update("", good4, nlri)), two.routes(update("", origin+"4002 00"+nextHop+"c007 06 fde8 c0000201", nlri)), peerA.routes(update("", origin+"4002 00"+nextHop+"c007 08 0000fde8 c0000201", nlri)))
-	d.want(got[3:], wroteA+" "+upd+" as2", wroteA+" withdraw 203.0.113.0/24 id 0 as2", wroteA+" "+upd, wroteA+" "+upd+" as2", wroteA+" "+upd, wroteA+" "+upd+" as2", wroteA+" "+upd)
-	d.count(Counts{Contradictions: 2})
-
-	wide := neighbour{addr: "198.51.100.7", as: 200_000, id: "198.51.100.7", flags: flagAS2}
-	d = newDesk(t)
-	d.say(wide.up("192.0.2.1", 40000, openMine, open(23456, "198.51.100.7", capV4+as4Of+"00030d40")))
-	who := "rtr AS200000 198.51.100.7"
-	d.want(d.say(wide.routes(update(gone, "", ""))), append(began(who), who+" withdraw 203.0.113.0/24 id 0")...)
-	d.want(d.say(wide.routes(update("", good2, nlri))), who+" Established-Idle")
-	d.want(d.say(wide.routes(update("", good4, nlri))), append(began(who), who+" "+upd)...)
-	d.count(Counts{Unwritable: 1, Contradictions: 1})
-
-	d = newDesk(t) // the header of a message says another AS than the Peer Up: the session is the one that came up
-	d.say(upA)
-	other := peerA
-	other.as = 65009
-	d.want(d.say(other.routes(update("", good4, nlri)))[3:], wroteA+" "+upd)
-	d.count(Counts{Contradictions: 1})
-}
-
-// TestFamilyFlag: an address tells its family whatever the V flag says.
-func TestFamilyFlag(t *testing.T) {
-	d := newDesk(t)
-	up6 := peerB.up("2001:db8::a", 40000, openMine, open(65001, "203.0.113.1", capV6))
-	d.say(upA, up6)
-	got := d.say(frame(RouteMonitoring, peerA.header(flagIPv6), update("", good4, nlri)), frame(RouteMonitoring, peerB.header(flagIPv6), update("", origin+path4+reach6, "")))
-	d.want(got, slices.Concat(began(wroteA), []string{wroteA + " " + upd}, began("rtr AS65001 2001:db8::b"), []string{"rtr AS65001 2001:db8::b announce 2001:db8::/32 id 0"})...)
-	d.count(Counts{Contradictions: 2})
-}
-
 // TestOneAddress: several neighbours behind one address, told apart by routing instance or BGP identifier, never share a peer.
 func TestOneAddress(t *testing.T) {
 	d := newDesk(t)
@@ -313,6 +199,13 @@ func TestOneAddress(t *testing.T) {
 	noID.id = ""
 	d.want(d.say(noID.down(4)), "rtr~id-198.51.100.2 AS65000 198.51.100.1 Established-Idle") // there is one of that address and instance
 	d.count(Counts{})
+	d.say(noID.up("192.0.2.1", 40000, openMine, openA)) // and the other way round
+	d.want(d.say(peerA.routes(update(gone, "", "")))[3:], "rtr AS65000 198.51.100.1 withdraw 203.0.113.0/24 id 0")
+	other := noID
+	other.id = "198.51.100.3"
+	d.say(other.up("192.0.2.1", 40000, openMine, openA))
+	d.want(d.say(other.down(2), twin.down(2)), "rtr AS65000 198.51.100.1 Established-Idle")
+	d.count(Counts{})
 }
 
 // TestPeerUpAgain: a Peer Up of a session that is up says nothing new, unless it says something else.
@@ -323,7 +216,9 @@ func TestPeerUpAgain(t *testing.T) {
 	later.at = 99
 	d.want(d.say(upA, later.up("192.0.2.1", 40000, openMine, openA)))
 	d.count(Counts{Duplicates: 2})
-	// From another port, and with path identifiers: the session was lost, and Peer Down never came.
+	// From another port: the session was lost, and Peer Down never came.
+	d.want(d.say(peerA.up("192.0.2.1", 40002, openMine, openA), peerA.routes(update("", good4, nlri))), append(append([]string{wroteA + " Established-Idle"}, began(wroteA)...), wroteA+" "+upd)...)
+	// And with path identifiers.
 	recv, send := addPath+"00010101", addPath+"00010102"
 	d.want(d.say(peerA.up("192.0.2.1", 40001, open(64500, "192.0.2.1", capV4+as64500+recv), open(65000, "198.51.100.1", capV4+as65000+send))), wroteA+" Established-Idle")
 	d.want(d.say(peerA.routes(update("", good4, nlriP))), append(began(wroteA), wroteA+" announce 198.51.100.0/24 id 7")...)
@@ -361,24 +256,6 @@ func TestOddMessages(t *testing.T) {
 	d.want(d.say(peerA.routes(update("", "400101", "")), peerA.routes(append(update("", good4, nlri), 0xff, 0xff))), wroteA+" nothing", wroteA+" "+upd)
 }
 
-// TestFamilies: messages about families that are not kept are counted by family; one that is about others, too, is kept.
-func TestFamilies(t *testing.T) {
-	d := newDesk(t)
-	d.say(upA, peerA.routes(update("", good4, nlri)))
-	d.want(d.say(peerA.routes(update("", evpn, "")), peerA.routes(update("", evpn, "")), peerA.routes(update("", good4+evpn, nlri)), peerA.routes(update("", origin+path4+"800e 05 0001 80 0000", ""))), wroteA+" "+upd)
-	st := d.told()
-	if len(st.Families) != 2 || st.Families[wire.Family{AFI: 25, SAFI: 70}] != 3 || st.Families[wire.Family{AFI: 1, SAFI: 128}] != 1 {
-		t.Errorf("%v", st.Families)
-	}
-	d.count(Counts{Unsupported: 4})
-	for i := range 2 * maxFamilies { // a hostile router
-		d.say(peerA.routes(update("", fmt.Sprintf("800f 03 %04x 01", 1000+i), "")))
-	}
-	if st := d.told(); len(st.Families) != maxFamilies || st.Counts.Unsupported != 4+2*maxFamilies {
-		t.Errorf("%d families, %d messages", len(st.Families), st.Counts.Unsupported)
-	}
-}
-
 // TestStatistics: counters and gauges are summed over the sessions that are up.
 func TestStatistics(t *testing.T) {
 	d := newDesk(t)
@@ -394,6 +271,26 @@ func TestStatistics(t *testing.T) {
 	if st := d.told(); st.Reported["routes_adj_rib_in"] != 2 || st.Reported["prefixes_rejected"] != 0 {
 		t.Errorf("%v", st.Reported)
 	}
+}
+
+// TestAlive: statistics say that a quiet session lives, in each of its views, and not more often than that matters. Nothing is said for one of which no
+// routes came, or which the connection at hand has not told of.
+func TestAlive(t *testing.T) {
+	d := newDesk(t)
+	report := frame(StatisticsReport, peerA.header(), unhex("00000001 0007 0008 0000000000000009"))
+	d.want(d.say(upA, report))
+	d.now = d.now.Add(time.Minute)
+	d.say(peerA.routes(update("", good4, nlri)), peerA.flagged(flagPost).routes(update("", good4, nlri)), peerA.flagged(flagOut).routes(update("", good4, nlri)))
+	alive := []string{wroteA + " KEEPALIVE", "rtr~post AS65000 198.51.100.1 KEEPALIVE"}
+	d.want(d.say(report, report, report), alive...)
+	d.now = d.now.Add(7 * time.Second)
+	d.want(d.say(report), alive...)
+	d.lost("gone", d.now)
+	d.wrote()
+	d.now = d.now.Add(30 * time.Second)
+	d.came(d.now)
+	d.want(d.say(report))
+	d.want(d.say(upA, report), alive...)
 }
 
 // TestConnectionLost: when the connection is gone the router's collectors are missed at once. Sessions that come back unchanged within the hold were never
@@ -413,6 +310,11 @@ func TestConnectionLost(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	d.came(d.now)
+	d.now = d.now.Add(30 * time.Second)
+	d.expire(d.now) // it is still telling of its sessions
+	if st := d.told(); st.Stale != 3 {
+		t.Errorf("%+v", st)
+	}
 	// Before its Peer Up on this connection nobody knows how a session's messages are written.
 	d.want(d.say(peerA.routes(update("", good4, nlri)), upA, peerA.routes(update(gone, "", ""))), wroteA+" withdraw 203.0.113.0/24 id 0")
 	d.now = d.now.Add(time.Minute)
@@ -443,18 +345,24 @@ func TestBoundsOfARouter(t *testing.T) {
 		t.Errorf("%d sessions", len(d.order))
 	}
 	d = newDesk(t)
-	names := map[string]bool{}
+	heard := map[string]bool{}
 	for i := range 3 * maxInstances {
 		n := peerA
 		n.typ, n.rd = peerRD, fmt.Sprintf("0000fbf4%08x", i+1)
 		d.say(n.up("192.0.2.1", 1, openMine, openA))
 		for _, rec := range d.say(n.routes(update("", good4, nlri))) {
-			names[strings.Fields(rec)[0]] = true
+			heard[strings.Fields(rec)[0]] = true
 		}
 	}
-	if len(names) > maxInstances+1 || d.stats.Counts.Refused == 0 {
-		t.Errorf("%d collectors, %d refused", len(names), d.stats.Counts.Refused)
+	if len(heard) > maxInstances+1 || d.stats.Counts.Refused == 0 {
+		t.Errorf("%d collectors, %d refused", len(heard), d.stats.Counts.Refused)
 	}
+	d = newDesk(t)
+	for i := range maxNames { // as other routers of the station have
+		d.names.take(fmt.Sprint(i))
+	}
+	d.want(d.say(upA, peerA.routes(update("", good4, nlri)), peerA.flagged(flagOut).routes(update("", good4, nlri)), peerA.down(1)))
+	d.count(Counts{Refused: 2})
 }
 
 // TestRecordTimes: records are of the time of their receipt, and it does not go back.
@@ -491,5 +399,22 @@ func TestNoAllocations(t *testing.T) {
 	round()
 	if n := testing.AllocsPerRun(100, round); n != 0 || taken == 0 {
 		t.Errorf("%v allocations, %d octets", n, taken)
+	}
+}
+
+// BenchmarkRouteMonitoring is one message from its octets to the record that is taken.
+func BenchmarkRouteMonitoring(b *testing.B) {
+	d := newDesk(b)
+	d.say(upA)
+	msg := peerA.routes(update("", good4, nlri))
+	b.SetBytes(int64(len(msg)))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		err := d.msg.Decode(msg)
+		d.message(&d.msg, err, d.now)
+		if i%1024 == 0 {
+			d.queue.swap()
+			d.queue.give(func(Event) bool { return true })
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/bgp/wire"
 )
@@ -61,6 +62,7 @@ type session struct {
 	bare           [views][2]bool // prefixes come without the path identifiers agreed on: of IPv4, of IPv6
 	stale          bool           // said by a connection that was lost, and not again yet
 	stats          [len(statistics)]uint64
+	alive          bgp.Micros // when it was written down last that it lives
 }
 
 // newSession reads a Peer Up. An error means that its OPENs do not say how to read the session's messages.

@@ -39,6 +39,7 @@ type Router struct {
 type Station struct {
 	opt    Options
 	listen netip.AddrPort
+	names  names
 
 	mu      sync.Mutex
 	stats   Stats
@@ -84,7 +85,7 @@ func New(opt Options) (*Station, error) {
 	}
 	for _, r := range opt.Routers {
 		if r.Prefix.IsSingleIP() {
-			s.add(newRouter(r.Collector, r.Prefix.Addr().Unmap(), true, opt.Hold, opt.Buffer))
+			s.add(newRouter(r.Collector, r.Prefix.Addr().Unmap(), true, &s.opt, &s.names))
 		}
 	}
 	return s, nil
@@ -193,7 +194,7 @@ func (s *Station) router(addr netip.Addr) (r *router, listed bool) {
 	if len(s.order) >= maxRouters && !s.makeRoom() {
 		return nil, true
 	}
-	r = newRouter(best.Collector+"@"+addr.String(), addr, false, s.opt.Hold, s.opt.Buffer)
+	r = newRouter(best.Collector+"@"+addr.String(), addr, false, &s.opt, &s.names)
 	s.add(r)
 	return r, true
 }

@@ -118,7 +118,7 @@ func TestStationCaptures(t *testing.T) {
 	for _, file := range captures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			for _, b := range streams(t, file) {
-				direct := newRouter("rtr", netip.MustParseAddr("127.0.0.1"), true, time.Minute, 1<<20)
+				direct := newRouter("rtr", netip.MustParseAddr("127.0.0.1"), true, &Options{Hold: time.Minute, Buffer: 1 << 20}, new(names))
 				msgs, _ := readStream(t, b)
 				for i := range msgs {
 					direct.message(&msgs[i], nil, time.Now())
@@ -199,9 +199,9 @@ func TestReconnect(t *testing.T) {
 
 // TestWhoMayConnect: only routers that are listed; those of a range have a collector each.
 func TestWhoMayConnect(t *testing.T) {
-	r := run(t, Options{Routers: list("127.0.0.0/28 lab", "127.0.0.2/32 edge")})
+	r := run(t, Options{Routers: list("127.0.0.0/28 lab", "127.0.0.2/32 edge", "127.0.0.4/30 core", "127.0.0.0/29 no")})
 	r.closed(r.dial("127.0.0.99"))
-	for _, from := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"} {
+	for _, from := range []string{"127.0.0.2", "127.0.0.9", "127.0.0.4"} {
 		r.send(r.dial(from), hello, upA, peerA.routes(update("", good4, nlri)))
 	}
 	r.until("all are there", func() bool {
@@ -214,12 +214,71 @@ func TestWhoMayConnect(t *testing.T) {
 	for range 10 {
 		r.poll()
 	}
-	names := map[string]int{}
+	heard := map[string]int{}
 	for _, e := range r.raw {
-		names[e.Collector]++
+		heard[e.Collector]++
 	}
-	if st := r.Stats(); st.Refused != 1 || len(st.Routers) != 3 || names["edge"] != 4 || names["lab@127.0.0.3"] != 4 || names["lab@127.0.0.4"] != 4 {
-		t.Errorf("%+v, %v", st, names)
+	if st := r.Stats(); st.Refused != 1 || len(st.Routers) != 3 || heard["edge"] != 4 || heard["lab@127.0.0.9"] != 4 || heard["core@127.0.0.4"] != 4 {
+		t.Errorf("%+v, %v", st, heard)
+	}
+}
+
+// TestManyRouters: of the routers of a range only so many are remembered; one that has something to say is not forgotten.
+func TestManyRouters(t *testing.T) {
+	s, err := New(Options{Listen: "127.0.0.1:0", Routers: list("10.0.0.0/8 lab", "192.0.2.1/32 edge")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
+	for i := range maxRouters - 1 {
+		r, listed := s.router(at(i))
+		if r == nil || !listed {
+			t.Fatalf("router %d: %v", i, listed)
+		}
+		r.mu.Lock()
+		r.queue.gap(r.name, "said something")
+		r.queue.gap(r.name, "and more")
+		r.mu.Unlock()
+	}
+	if r, listed := s.router(at(maxRouters)); r != nil || !listed {
+		t.Errorf("one more than %d was taken", maxRouters)
+	}
+	var names []string
+	take := func(more bool) func(Event) bool {
+		return func(e Event) bool {
+			names = append(names, e.Collector)
+			return more
+		}
+	}
+	for range maxRouters - 2 { // each has its turn, though each could say more
+		if err := s.Poll(time.Now(), take(false)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := len(slices.Compact(slices.Sorted(slices.Values(names)))); all != maxRouters-2 {
+		t.Errorf("%d of %d had their turn", all, maxRouters-2)
+	}
+	if err := s.Poll(time.Now(), take(true)); err != nil || len(names) != 2*(maxRouters-1) {
+		t.Errorf("%d of %d, %v", len(names), 2*(maxRouters-1), err)
+	}
+	if err := s.Poll(time.Now(), take(true)); err != nil { // nothing is left to give
+		t.Fatal(err)
+	}
+	busy := s.routers[at(7)]
+	busy.mu.Lock()
+	busy.queue.gap(busy.name, "swapped out, and not taken")
+	busy.queue.gap(busy.name, "this neither")
+	busy.mu.Unlock()
+	if err := s.Poll(time.Now(), take(false)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * maxRouters {
+		if r, _ := s.router(at(1000 + i)); r == nil {
+			t.Fatal("nobody was forgotten")
+		}
+	}
+	if len(s.order) != maxRouters || s.routers[at(7)] != busy || s.routers[netip.MustParseAddr("192.0.2.1")] == nil {
+		t.Errorf("%d routers, or one was forgotten that must not be", len(s.order))
 	}
 }
 

@@ -53,7 +53,7 @@ type Counts struct {
 	Duplicates      uint64 // Peer Up of a session that is up, unchanged
 	UnknownPeers    uint64 // Peer Down and statistics of a session that is not up
 	Orphans         uint64 // BGP messages of a session that is not up: nobody said how they are written, and they are not used
-	Refused         uint64 // sessions beyond the bounds
+	Refused         uint64 // sessions, and messages of tables, beyond the bounds
 	Contradictions  uint64 // headers that contradict the octets behind them or the Peer Up
 	Halved          uint64 // BGP messages that took two records, because one family has path identifiers and the other not
 	Unwritable      uint64 // BGP messages that have no form in MRT

@@ -28,10 +28,11 @@ type segment struct {
 	dirty bool   // written and not yet synced
 }
 
-// folderName makes a folder's name of a collector's.
+// folderName makes a folder's name of a collector's: the same, as far as one may be, because the name of the folder is the collector's for whoever
+// reads the segments without the journal.
 func folderName(collector string) string {
 	name := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' || r == '~' || r == '@' {
 			return r
 		}
 		return '_'

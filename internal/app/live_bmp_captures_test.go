@@ -141,6 +141,9 @@ func TestBMPCapturesThroughTheMonitor(t *testing.T) {
 	if maps.DeleteFunc(records, func(_ string, n uint64) bool { return n == 0 }); !maps.Equal(kept, records) || again.f.count.Malformed != 0 {
 		t.Errorf("kept %v, want %v; %s %v", kept, records, again.f.count, again.f.count.Kinds)
 	}
+	if views, err := filepath.Glob(filepath.Join(dir, liveFolder, "segments", "lab@127.0.0.5~post", "*.mrt.gz")); len(views) != 1 { // a folder is named as its collector
+		t.Errorf("%q, %v", views, err)
+	}
 	inOrder(t, filepath.Join(dir, liveFolder))
 	var peers []string
 	for _, p := range again.f.m.Peers() {

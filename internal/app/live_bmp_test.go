@@ -188,7 +188,7 @@ reason   what a monitor that hears of the world over BMP makes of it
 start    2030-01-01T00:00:00Z
 country  XA 10.0.0.0/8
 country  XB 20.0.0.0/8
-peers    all rc0 AS64601..AS64624
+peers    all rc0 AS64601..AS64616
 prefixes xa1 AS65001 10.1.0.0/24 x25
 prefixes xa2 AS65002 10.2.0.0/24 x25
 prefixes xa3 AS65003 10.3.0.0/24 x25
@@ -196,7 +196,7 @@ prefixes lost xa1:1-15 xa2:1-15 xa3:1-15
 prefixes world AS65101 20.1.0.0/24 x100
 
 +0s      table all xa1,xa2,xa3,world via AS64700
-+0s      churn all world 2/s
++0s      churn all world 1/s
 `
 
 // bmpOutage is one with an outage, after the hour in which a table without a dump is learnt.
@@ -256,7 +256,7 @@ func watchedBMP(t *testing.T, s *scenario.Scenario, steps bmpSteps) (dir string,
 	l := open()
 	for now < s.End+2*second {
 		if now += second; steps.slow > 0 && now-began < steps.slow {
-			now += 19 * second // nothing happens that is looked at
+			now += 59 * second // nothing happens that is looked at
 		}
 		clock.Store(int64(now))
 		sec := int((now - began) / second)
