@@ -71,10 +71,8 @@ func (r *Resolver) Extent(z *Zone) (out []bgp.Prefix, whole bool) {
 	whole = len(z.Networks) == 0
 	for _, code := range z.Countries {
 		var of []bgp.Prefix
-		for _, t := range r.Countries {
-			if of = t.Prefixes(code); len(of) > 0 {
-				break
-			}
+		for _, t := range r.Countries { // what one of them has too much of does no harm
+			of = append(of, t.Prefixes(code)...)
 		}
 		whole = whole && len(of) > 0
 		out = append(out, of...)

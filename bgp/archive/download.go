@@ -18,11 +18,20 @@ import (
 )
 
 const (
-	maxFile     = 8 << 30  // octets of a file as it is sent; the largest table dumps of 2026 have less than 1 GiB
+	maxTable    = 8 << 30  // octets of a table dump as it is sent; the largest of 2026 have less than 1 GiB
+	maxUpdates  = 1 << 30  // of an update file; usual are a few MB
 	maxPlain    = 64 << 30 // and decompressed
 	maxFileTime = 12 * time.Hour
 	maxAgain    = 3 // downloads of a file that arrives damaged
 )
+
+// most is how large a file may be.
+func (k Kind) most() int64 {
+	if k == Updates {
+		return maxUpdates
+	}
+	return maxTable
+}
 
 // Fetch downloads a file, unless it is in the cache whole, and gives its path there. What an earlier call left half done is continued, when the
 // server says that the file is still the same. A file that is damaged in the archive itself is kept as it is, and Say is told: its reader will
@@ -201,8 +210,8 @@ func (d *download) attempt(ctx context.Context) error {
 
 // restart notes what the server says of the file, and empties the part file.
 func (d *download) restart(res *http.Response) error {
-	if res.ContentLength > maxFile {
-		return refusal(fmt.Sprintf("the server announces %d octets; at most %d are taken", res.ContentLength, int64(maxFile)))
+	if most := d.file.Kind.most(); res.ContentLength > most {
+		return refusal(fmt.Sprintf("the server announces %d octets; at most %d are taken", res.ContentLength, most))
 	}
 	if err := d.out.Truncate(0); err != nil {
 		return err
@@ -224,7 +233,7 @@ func short(header string) string {
 func (d *download) resumed(res *http.Response, asked bool) error {
 	from, size, ok := contentRange(res.Header.Get("Content-Range"))
 	etag := res.Header.Get("ETag")
-	if !asked || !ok || from != d.have || d.note.Size >= 0 && size >= 0 && size != d.note.Size || etag != "" && d.note.ETag != "" && etag != d.note.ETag || size > maxFile {
+	if !asked || !ok || from != d.have || d.note.Size >= 0 && size >= 0 && size != d.note.Size || etag != "" && d.note.ETag != "" && etag != d.note.ETag || size > d.file.Kind.most() {
 		d.have, d.note = 0, nil
 		return errors.New("the server gave another part than the one asked for")
 	}
@@ -250,7 +259,7 @@ func contentRange(text string) (from, size int64, ok bool) {
 
 // receive takes octets until the end of the file. What came stays, whatever ends it.
 func (d *download) receive(ctx context.Context, body io.Reader) error {
-	most := int64(maxFile)
+	most := d.file.Kind.most()
 	if d.note.Size >= 0 {
 		most = d.note.Size
 	}

@@ -176,7 +176,7 @@ func TestHostileServer(t *testing.T) {
 		"not there":     {func(w http.ResponseWriter, r *http.Request, _ []byte) bool { http.NotFound(w, r); return true }, "answered 404"},
 		"always broken": {func(w http.ResponseWriter, _ *http.Request, _ []byte) bool { w.WriteHeader(503); return true }, "answered 503, after 6 attempts"},
 		"too large": {func(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
-			w.Header().Set("Content-Length", fmt.Sprint(int64(maxFile)+1))
+			w.Header().Set("Content-Length", fmt.Sprint(maxUpdates+1))
 			w.WriteHeader(200)
 			return true
 		}, "at most"},
@@ -324,6 +324,21 @@ func TestNoWeakerScheme(t *testing.T) {
 		}
 		if (err == nil) != open || err != nil && !lasting(err) {
 			t.Errorf("from %s to this machine: %v", base, err)
+		}
+	}
+}
+
+func TestContentRange(t *testing.T) {
+	for text, want := range map[string][2]int64{
+		"bytes 10-19/20": {10, 20}, "bytes 0-0/1": {0, 1}, "bytes 10-19/*": {10, -1}, "bytes 9223372036854775807-1/*": {9223372036854775807, -1},
+	} {
+		if from, size, ok := contentRange(text); !ok || from != want[0] || size != want[1] {
+			t.Errorf("%s: %d of %d, %v", text, from, size, ok)
+		}
+	}
+	for _, text := range []string{"", "bytes", "bytes */20", "bytes 10-19", "bytes -10-19/20", "bytes 10-19/5", "items 10-19/20", "bytes x-19/20", "bytes 10-19/x", "bytes 99999999999999999999-1/*", "bytes 1-2/-9"} {
+		if from, size, ok := contentRange(text); ok {
+			t.Errorf("%s: %d of %d", text, from, size)
 		}
 	}
 }

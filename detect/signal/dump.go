@@ -16,8 +16,8 @@ type Route struct {
 
 // Dump applies the routes of one record of a table dump, all of one prefix and heard at one instant, as if each were a message of its
 // own: Begin, Path, Elem, End. msg is the record; the AS and the address of its peer are those of the routes. stays says that the raw bytes
-// will not be written to again: then they are kept without a copy. It returns how many of the routes were applied, and the error of
-// Begin that stopped it there.
+// will not be written to again: then they are kept without a copy. It returns how many of the routes were applied (between BeginFill and
+// EndFill only some of them are), and the error of Begin that stopped it there.
 //
 // Nearly all records of the first dump are of a prefix that nobody spoke about, with one origin. Such a row is filled at once and
 // judged once.

@@ -26,7 +26,8 @@ func (m *Monitor) EndFill(name string, whole bool) {
 	}
 }
 
-// unknown keeps the routes that a dump from before may fill in: of sessions that are not down, and of cells of which nothing is known.
+// unknown keeps the routes that a dump from before may fill in: of sessions that are not down, of a collector that spoke since its last gap, and of
+// cells of which nothing is known.
 func (m *Monitor) unknown(msg bgp.Message, routes []Route) (kept []Route, err error) {
 	kept = m.fills[:0]
 	for i := range routes {
@@ -39,7 +40,7 @@ func (m *Monitor) unknown(msg bgp.Message, routes []Route) (kept []Route, err er
 		if err != nil {
 			return nil, err
 		}
-		if p.health == peerDown || p.coll.state == collectorSilent {
+		if p.health == peerDown || p.coll.missed { // their tables are gone, and come from them
 			continue
 		}
 		f := m.fams[0]

@@ -77,7 +77,7 @@ const (
 	// stand in one block of the journal: after a stop both are there, or neither.
 	batchBytes   = 32 << 20
 	batchRecords = 8192
-	batchRoom    = (batchRecords + 16) * order.EntrySize
+	batchRoom    = (batchRecords+16)*order.EntrySize + 8<<10 // texts: of events, of a position
 	// pollEvery is how often the sources are asked. What they give is applied when the second is over.
 	pollEvery = 200 * time.Millisecond
 )

@@ -81,6 +81,9 @@ func (s *risSource) poll(now time.Time, take func(received) bool) error {
 
 // heard asks for the table of a collector that speaks for the first time, or again.
 func (s *risSource) heard(e rislive.Event, now time.Time, take func(received) bool) {
+	if !risCollector.MatchString(e.Collector) {
+		return // a stream could name others without end; the archive has none of them
+	}
 	if e.Kind == rislive.Gap {
 		delete(s.fresh, e.Collector)
 		s.tables.drop(e.Collector, take)
@@ -95,7 +98,7 @@ func (s *risSource) heard(e rislive.Event, now time.Time, take func(received) bo
 
 // heardUntil is the position: of the stream nothing can be read again, but a table from before these hours would be older than what is known.
 type heardUntil struct {
-	Heard map[string]time.Time `json:"heard,omitempty"` // by collector, to the full hour after
+	Heard map[string]time.Time `json:"heard,omitempty"` // by collector, to the next full hour
 }
 
 func (s *risSource) position() string {
@@ -104,7 +107,7 @@ func (s *risSource) position() string {
 	}
 	p := heardUntil{map[string]time.Time{}}
 	for name, at := range s.last {
-		p.Heard[name] = at.UTC().Truncate(time.Hour).Add(time.Hour)
+		p.Heard[name] = at.UTC().Add(time.Hour - 1).Truncate(time.Hour)
 	}
 	text, _ := json.Marshal(p) // names and times: cannot fail
 	return string(text)

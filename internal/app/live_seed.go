@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -54,7 +55,6 @@ const (
 	tableCount = 4096            // and records, a fifth of a second apart: a table of a million prefixes takes a minute or two
 	tableAge   = 24 * time.Hour  // an older dump says too little
 	tableLate  = 2 * time.Minute // a dump is not done at the instant that it is called after
-	maxTables  = 100             // collectors; RIS has about 25
 	lookAgain  = 10 * time.Minute
 )
 
@@ -70,9 +70,6 @@ func newRISTables(a *archives.Archive, dir string, prefixes []string, log zerolo
 func (t *risTables) want(collector string, since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !risCollector.MatchString(collector) || t.wanted[collector] == nil && len(t.wanted) >= maxTables {
-		return
-	}
 	t.wanted[collector] = &wantedTable{since: since, why: "not looked for yet"}
 }
 
@@ -124,7 +121,9 @@ func (t *risTables) poll(now time.Time, take func(received) bool) {
 			break
 		}
 	}
-	t.queue = t.queue[n:]
+	if t.queue = t.queue[n:]; len(t.queue) == 0 {
+		t.queue = nil
+	}
 	t.size -= octets
 	t.room.Broadcast()
 }
@@ -188,10 +187,10 @@ func (t *risTables) one(ctx context.Context, collector string, w *wantedTable) {
 	switch {
 	case t.wanted[collector] != w || t.closed:
 	case err != nil:
-		if w.why != err.Error() {
+		if w.why != reason(err) {
 			t.log.Warn().Str("collector", collector).Msg("no table yet: " + err.Error())
 		}
-		w.why = err.Error()
+		w.why = reason(err)
 	default:
 		t.log.Info().Str("collector", collector).Str("table", name).Msg("its table was read")
 		w.done, w.why = true, "being given"
@@ -200,6 +199,19 @@ func (t *risTables) one(ctx context.Context, collector string, w *wantedTable) {
 			w.why = "its table is damaged; what can be read of it counts"
 		}
 	}
+}
+
+// reason is what a page says of an error: its cause, without the addresses and paths that led there.
+func reason(err error) string {
+	text := public(err)
+	for text == err.Error() {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			break
+		}
+		err, text = inner, inner.Error()
+	}
+	return text
 }
 
 // put queues one thing, waiting for room; false when the dump is given up.

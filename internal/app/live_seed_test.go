@@ -25,7 +25,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/corewatch/corewatch/bgp"
+	archives "github.com/corewatch/corewatch/bgp/archive"
 	"github.com/corewatch/corewatch/bgp/mrt"
+	"github.com/corewatch/corewatch/bgp/rislive"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
@@ -373,14 +375,41 @@ func TestTableRecords(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) || waiting() != 0 || len(told) != 1 || told[0].table.State != tableBroken {
 		t.Errorf("given up: %v, %d octets wait, told %+v", err, waiting(), told)
 	}
-	tables.want("../etc", time.Time{})
-	tables.want("route-views2", time.Time{})
-	if len(tables.wanted) != 0 {
+	var p heardUntil
+	src := &risSource{tables: tables, last: map[string]time.Time{}, fresh: map[string]bool{}}
+	for _, name := range []string{"../etc", "route-views2", "rrc04", "rrc044"} {
+		src.heard(rislive.Event{Kind: rislive.Record, Collector: name}, time.Date(2026, 3, 1, 10, 0, 1, 0, time.UTC), nil)
+	}
+	if len(tables.wanted) != 1 || len(src.last) != 1 {
 		t.Errorf("wanted: %v", tables.wanted)
 	}
-	var p heardUntil
-	src := &risSource{last: map[string]time.Time{"rrc04": time.Date(2026, 3, 1, 10, 0, 1, 0, time.UTC)}}
 	if json.Unmarshal([]byte(src.position()), &p) != nil || !p.Heard["rrc04"].Equal(time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)) {
 		t.Errorf("%s", src.position())
+	}
+	was := src.position()
+	if src.resume(was); src.position() != was {
+		t.Errorf("%s became %s by a start", was, src.position())
+	}
+}
+
+// TestReason: the page says why there is no table, without the addresses and paths of the machine.
+func TestReason(t *testing.T) {
+	p := newPublisher(t)
+	a, err := archives.New(archives.Options{RIS: p.URL, Cache: t.TempDir(), Pause: time.Microsecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := newRISTables(a, "", nil, zerolog.Nop())
+	_, _, err = tables.read(t.Context(), "rrc04", time.Time{})
+	if err == nil || reason(err) != "the archive has none of the last 24 hours" {
+		t.Errorf("%v", err)
+	}
+	p.Close()
+	_, _, err = tables.read(t.Context(), "rrc04", time.Time{})
+	if text := reason(err); err == nil || strings.Contains(text, "127.0.0.1") || !strings.Contains(text, "refused") {
+		t.Errorf("%q of %v", text, err)
+	}
+	if text := reason(fmt.Errorf("the list http://10.0.0.1/: %w", errors.New("the server answered 503"))); text != "the server answered 503" {
+		t.Error(text)
 	}
 }

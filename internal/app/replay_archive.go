@@ -144,15 +144,15 @@ func (d *downloads) at(f archives.File, have, size int64) {
 		part = float64(have) / float64(size)
 	}
 	share := (float64(d.done) + part) / float64(max(d.files, 1))
-	text := fmt.Sprintf("%d of %d files, %d MB, %s %s", d.done, d.files, (d.bytes+have)/1e6, f.Collector, f.Name)
+	text := fmt.Sprintf("%d of %d files, %d MB", d.done, d.files, (d.bytes+have)/1e6)
 	if !d.terminal {
-		fmt.Fprintf(d.w, "download: %s, %.0f s\n", text, now.Sub(d.began).Seconds())
+		fmt.Fprintf(d.w, "download: %s, %s %s, %.0f s\n", text, f.Collector, f.Name, now.Sub(d.began).Seconds())
 		return
 	}
 	d.shown = true
-	const width = 30
+	const width = 20 // so that all of it fits a line of 80
 	n := int(share * width)
-	fmt.Fprintf(d.w, "\r\x1b[K[%s%s] %s ", strings.Repeat("█", n), strings.Repeat("·", width-n), text)
+	fmt.Fprintf(d.w, "\r\x1b[K[%s%s] %s, %s ", strings.Repeat("█", n), strings.Repeat("·", width-n), text, f.Name)
 }
 
 // clear wipes the bar out, for what comes next.
