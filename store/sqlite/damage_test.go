@@ -37,7 +37,8 @@ func fill(t testing.TB, s *Store) {
 	}
 	err := errors.Join(s.AppendMessages(ctx, "one", messages(0, 50)), s.SetMeta(ctx, "a", "b"), s.SaveInputs(ctx, testInputs()),
 		s.SavePeers(ctx, 5, testPeers()), s.SaveReferences(ctx, testReferences()))
-	if err != nil {
+	if _, ferr := s.Follow(ctx, "somewhere"); err != nil || ferr != nil {
+		err = errors.Join(err, ferr)
 		t.Fatal(err)
 	}
 }
@@ -47,7 +48,11 @@ func dump(t testing.TB, s *Store) string {
 	t.Helper()
 	var b strings.Builder
 	err := s.read(t.Context(), "dump", func(q querier) error {
-		for _, st := range migrations[len(migrations)-1].steps {
+		var steps []step
+		for _, m := range migrations {
+			steps = append(steps, m.steps...)
+		}
+		for _, st := range steps {
 			if st.kind != "table" {
 				continue
 			}
