@@ -30,7 +30,7 @@ func connected(t *testing.T, srv *clickhousetest.Server) (*Store, string) {
 }
 
 // stored gives a store on a server that is reached at an address.
-func stored(t *testing.T, srv *clickhousetest.Server, address string) *Store {
+func stored(t testing.TB, srv *clickhousetest.Server, address string) *Store {
 	t.Helper()
 	off := false
 	s, err := New(Config{Address: address, Database: srv.Database, User: srv.User, PasswordFile: secret(t, srv.Password), TLS: &off})
@@ -42,7 +42,7 @@ func stored(t *testing.T, srv *clickhousetest.Server, address string) *Store {
 }
 
 // secret writes a file with a password, as an editor leaves it.
-func secret(t *testing.T, text string) string {
+func secret(t testing.TB, text string) string {
 	t.Helper()
 	if text == "" {
 		return ""
