@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -240,6 +241,28 @@ func TestServerAway(t *testing.T) {
 	srv.Wipe()
 	if again, err := s.Connect(ctx); err != nil || again == id {
 		t.Errorf("an empty database has the name of the one before: %v", err)
+	}
+}
+
+// TestSilentServer: a server that takes the connection and says nothing holds nobody up longer than he wants to wait.
+func TestSilentServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s, err := New(Config{Address: ln.Addr().String(), Database: "corewatch"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, err := s.Connect(ctx); err == nil || !strings.Contains(err.Error(), "connecting") || time.Since(began) > dialTimeout/2 {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	if err := s.WriteSamples(t.Context(), "a", detect.Live, 1, samplesOf(1)); !errors.Is(err, ErrNotConnected) {
+		t.Errorf("writing without a connection: %v", err)
 	}
 }
 
