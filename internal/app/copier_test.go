@@ -143,13 +143,16 @@ func sameCopy(t *testing.T, s *sqlite.Store, srv *clickhousetest.Server) (revisi
 // The server is killed again and again meanwhile: nothing is lost and nothing doubled.
 func TestReplayCopied(t *testing.T) {
 	srv := clickhousetest.Start(t)
-	_, want := replayed(t, Replay{Files: outage()})
+	var want []byte
+	if !testing.Short() { // the race detector learns nothing from it
+		_, want = replayed(t, Replay{Files: outage()})
+	}
 	var out, errs bytes.Buffer
 	r := Replay{Files: outage(), Config: copyConfig(t, srv, ""), Store: t.TempDir(), JSON: true, Out: &out, Err: &errs, Log: zerolog.Nop()}
 	if err := r.Run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, errs.String())
 	}
-	if !bytes.Equal(out.Bytes(), want) {
+	if want != nil && !bytes.Equal(out.Bytes(), want) {
 		t.Error("with a copy the same scenario gives other bytes")
 	}
 	s, err := sqlite.Open(t.Context(), r.Store)
