@@ -117,11 +117,15 @@ func (c *copier) background(ctx context.Context) (end func(complete bool) error)
 	if c == nil {
 		return func(bool) error { return nil }
 	}
+	ctx, cut := context.WithCancel(ctx)
 	beside, stop := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() { c.run(ctx, beside) })
 	return func(complete bool) error {
-		stop()
+		defer cut()
+		if stop(); !complete {
+			cut() // what is under way is not waited for: it is due again
+		}
 		done.Wait()
 		if !complete {
 			return nil

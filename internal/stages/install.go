@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,6 +41,7 @@ func needed(testSources []string, browserTests bool) (want []part) {
 		named := regexp.MustCompile(`"` + regexp.QuoteMeta(p.program) + `"`)
 		if p.program == "gcc" || p.program == "git" ||
 			browserTests && (p.program == "npm" || p.program == "chromium") ||
+			p.program == "npm" && wantsEngine(testSources) ||
 			slices.ContainsFunc(testSources, named.MatchString) {
 			want = append(want, p)
 		}
@@ -68,14 +70,25 @@ func install(ctx context.Context, r *runner) result {
 	if len(missing) > 0 {
 		res = r.missing("install: missing " + describe(missing))
 	}
+	if wantsEngine(sources) && res.err == nil {
+		if err := installEngine(ctx, r); err != nil {
+			fmt.Fprintln(r.out, err)
+			res = merge(res, r.missing("install: the ClickHouse engine ("+enginePackage+") could not be installed"))
+		}
+	}
 	if browserTests && res.err == nil {
 		fmt.Fprintln(r.out, "npm ci in "+browserDir)
 		if err := quiet(ctx, browserDir, nil, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
 			fmt.Fprintln(r.out, err)
-			res = r.missing("install: npm ci in " + browserDir + " failed")
+			res = merge(res, r.missing("install: npm ci in "+browserDir+" failed"))
 		}
 	}
 	return res
+}
+
+// merge keeps what both say.
+func merge(a, b result) result {
+	return result{err: errors.Join(a.err, b.err), nothing: a.nothing || b.nothing, skips: slices.Concat(a.skips, b.skips)}
 }
 
 // testSources reads every Go test file below root.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -139,6 +140,7 @@ func TestMissingPartsFailOnlyInCI(t *testing.T) {
 }
 
 func TestNeededParts(t *testing.T) {
+	t.Setenv("CLICKHOUSE_ADDR", "")
 	names := func(ps []part) (n []string) {
 		for _, p := range ps {
 			n = append(n, p.program)
@@ -154,7 +156,11 @@ func TestNeededParts(t *testing.T) {
 		{`exec.LookPath("bgpdump")`, false, "bgpdump gcc git"},
 		{`// like bgpdump prints`, false, "gcc git"},
 		{``, true, "chromium gcc git npm"},
+		{`srv := clickhousetest.Start(t)`, false, "gcc git npm"},
 	} {
+		if strings.Contains(c.want, "npm") && !c.browser && (runtime.GOOS != "linux" || runtime.GOARCH != "amd64") {
+			continue // there is no engine for it
+		}
 		if got := strings.Join(names(needed([]string{c.source}, c.browser)), " "); got != c.want {
 			t.Errorf("%q: needs %s, want %s", c.source, got, c.want)
 		}
@@ -229,5 +235,31 @@ func TestErrorsThatAreNotFindings(t *testing.T) {
 	}
 	if !deadlineOnly("--- FAIL: FuzzX\n    context deadline exceeded") || deadlineOnly("context deadline exceeded\nFailing input written to testdata") {
 		t.Error("the deadline is not told from a crasher")
+	}
+}
+
+// TestPlaceEngine: only what has the pinned digest gets into its place, and tests look for it there.
+func TestPlaceEngine(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	if err := os.WriteFile(from, []byte("abc"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := placeEngine(from, engineSHA256, to); err == nil || !strings.Contains(err.Error(), "it is not used") {
+		t.Errorf("another file: %v", err)
+	}
+	if _, err := os.Stat(to); err == nil {
+		t.Error("another file is in the place of the engine")
+	}
+	// SHA-256 of "abc": FIPS 180-2, appendix B.1.
+	if err := placeEngine(from, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", to); err != nil {
+		t.Error(err)
+	}
+	text, err := os.ReadFile(filepath.FromSlash("../../store/clickhouse/clickhousetest/root.go"))
+	if err != nil || !strings.Contains(string(text), `"`+engineFile+`"`) {
+		t.Errorf("tests look for the engine elsewhere than in %s: %v", engineFile, err)
+	}
+	if !strings.Contains(engineFile, strings.SplitN(strings.SplitN(enginePackage, "@", 3)[2], "-", 2)[0]) {
+		t.Errorf("%s is not %s", engineFile, enginePackage)
 	}
 }

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func connected(t *testing.T, srv *clickhousetest.Server) (*Store, string) {
 }
 
 // stored gives a store on a server that is reached at an address.
-func stored(t *testing.T, srv *clickhousetest.Server, address string) *Store {
+func stored(t testing.TB, srv *clickhousetest.Server, address string) *Store {
 	t.Helper()
 	off := false
 	s, err := New(Config{Address: address, Database: srv.Database, User: srv.User, PasswordFile: secret(t, srv.Password), TLS: &off})
@@ -42,7 +43,7 @@ func stored(t *testing.T, srv *clickhousetest.Server, address string) *Store {
 }
 
 // secret writes a file with a password, as an editor leaves it.
-func secret(t *testing.T, text string) string {
+func secret(t testing.TB, text string) string {
 	t.Helper()
 	if text == "" {
 		return ""
@@ -240,6 +241,28 @@ func TestServerAway(t *testing.T) {
 	srv.Wipe()
 	if again, err := s.Connect(ctx); err != nil || again == id {
 		t.Errorf("an empty database has the name of the one before: %v", err)
+	}
+}
+
+// TestSilentServer: a server that takes the connection and says nothing holds nobody up longer than he wants to wait.
+func TestSilentServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s, err := New(Config{Address: ln.Addr().String(), Database: "corewatch"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, err := s.Connect(ctx); err == nil || !strings.Contains(err.Error(), "connecting") || time.Since(began) > dialTimeout/2 {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	if err := s.WriteSamples(t.Context(), "a", detect.Live, 1, samplesOf(1)); !errors.Is(err, ErrNotConnected) {
+		t.Errorf("writing without a connection: %v", err)
 	}
 }
 

@@ -135,7 +135,7 @@ func (s *Store) WriteSamples(ctx context.Context, store string, data detect.Data
 func lowCardinality() *proto.ColLowCardinality[string] { return new(proto.ColStr).LowCardinality() }
 
 // insert writes one block. The token makes the server drop a block that it has already: one whose acknowledgement was lost.
-func (s *Store) insert(ctx context.Context, table string, t token, rows int, in proto.Input) error {
+func (s *Store) insert(ctx context.Context, table string, t *token, rows int, in proto.Input) error {
 	if rows == 0 {
 		return nil
 	}
@@ -158,24 +158,36 @@ func (s *Store) insert(ctx context.Context, table string, t token, rows int, in 
 }
 
 // token is the name of a block: SHA-256 over the table and what stands in the block, each text with its length before it.
-type token struct{ h hash.Hash }
+type token struct {
+	h hash.Hash
+	b []byte // not yet in h
+}
 
-func newToken(table, store string) token {
-	t := token{sha256.New()}
+func newToken(table, store string) *token {
+	t := &token{h: sha256.New()}
 	t.text(table)
 	t.text(store)
 	return t
 }
 
-func (t token) text(s string) {
+func (t *token) text(s string) {
 	t.number(uint64(len(s)))
-	t.h.Write([]byte(s))
+	t.b = append(t.b, s...)
 }
 
-func (t token) number(v uint64) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], v)
-	t.h.Write(b[:])
+func (t *token) number(v uint64) {
+	if len(t.b) > 4096 {
+		t.flush()
+	}
+	t.b = binary.BigEndian.AppendUint64(t.b, v)
 }
 
-func (t token) sum() string { return hex.EncodeToString(t.h.Sum(nil)) }
+func (t *token) flush() {
+	t.h.Write(t.b)
+	t.b = t.b[:0]
+}
+
+func (t *token) sum() string {
+	t.flush()
+	return hex.EncodeToString(t.h.Sum(nil))
+}

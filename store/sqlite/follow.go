@@ -264,6 +264,11 @@ func (f *Follower) RevisionsDone(ctx context.Context, b RevisionBlock) error {
 
 // followers verifies what is noted for followers.
 func (p *problems) followers(ctx context.Context, q querier) error {
+	var there bool
+	err := q.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type='table' AND name='follower')").Scan(&there)
+	if err != nil || !there { // a file of schema 1 that is only read
+		return err
+	}
 	return each(ctx, q, `SELECT name, generation, head, done, claim, series, at, revision, revision_claim, (SELECT coalesce(max(n), 0) FROM saved)
   FROM follower ORDER BY name`, func(rows *sql.Rows) error {
 		var name string

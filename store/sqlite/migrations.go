@@ -4,6 +4,9 @@ package sqlite
 // there ever was; each must open.
 const schemaVersion = 3
 
+// readableFrom is the oldest version that can be read without bringing it up to date: what came since is for writers.
+const readableFrom = 1
+
 // migrations is the numbered list. Released entries are never edited: a change is a new entry with steps that also run, as
 // no-ops, over a file that is up to date.
 var migrations = []migration{

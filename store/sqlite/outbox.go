@@ -163,6 +163,9 @@ func (s *Store) DeadLetters(ctx context.Context, limit int) ([]alerts.Outgoing, 
 // outbox reads messages in a state, of a receiver; empty is all.
 func (s *Store) outbox(ctx context.Context, state, receiver string, limit int, order string) (list []alerts.Outgoing, err error) {
 	err = s.read(ctx, "the outbox", func(q querier) (err error) {
+		if have, err := columns(ctx, q, "alert_out"); err != nil || len(have) == 0 {
+			return err // a store of older software, opened for reading: it told nobody
+		}
 		rows, err := q.QueryContext(ctx, `SELECT n, id, first, not_until, attempts, note, crc, body FROM alert_out WHERE (?='' OR state=?) AND (?='' OR receiver=?) ORDER BY `+order+` LIMIT ?`,
 			state, state, receiver, receiver, limit)
 		if err != nil {

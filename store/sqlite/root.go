@@ -179,8 +179,8 @@ func (s *Store) openPools(ctx context.Context, path, extra string) (err error) {
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	version, err := identify(ctx, conn)
-	if err == nil && version < schemaVersion {
-		err = fmt.Errorf("schema %d is older than this software reads (%d): open it once for writing (corewatch migrate)", version, schemaVersion)
+	if err == nil && version < readableFrom {
+		err = fmt.Errorf("schema %d is older than this software reads (%d): open it once for writing (corewatch migrate)", version, readableFrom)
 	}
 	return err
 }

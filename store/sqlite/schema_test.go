@@ -69,6 +69,14 @@ func TestHistoricalSchemas(t *testing.T) {
 			}
 			dir := t.TempDir()
 			rawDB(t, dir, string(text))
+			old, err := OpenReadOnly(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, old)
+			if err := old.Close(); err != nil {
+				t.Fatal(err)
+			}
 			s := openTest(t, dir)
 			if got := schemaText(t, s); got != want {
 				t.Errorf("after migration:\n%s\nwant\n%s", got, want)
@@ -161,7 +169,7 @@ func TestForeignFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, FileName), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenReadOnly(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "schema 0 is older") {
+	if _, err := OpenReadOnly(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "schema 0 is older than this software reads (1)") {
 		t.Errorf("an empty file gave %v", err)
 	}
 	check(t, openTest(t, dir))
