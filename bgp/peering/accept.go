@@ -178,3 +178,11 @@ func (s *Speaker) speak(ctx context.Context, c *session) {
 	defer s.leave()
 	c.run(ctx)
 }
+
+// addrOf is the address of the other end.
+func addrOf(conn net.Conn) netip.Addr {
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}
