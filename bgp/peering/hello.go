@@ -13,7 +13,7 @@ import (
 
 // What this side sends is made by GoBGP's packet library, and is all that it is used for. It is given only values of the configuration and
 // numbers of this package: what a neighbour sends is read by bgp/wire alone, which is fuzzed, reads RFC 9072 and says which error an OPEN is.
-// (docs/decisions/061-own-session.md)
+// (docs/decisions/062-own-session.md)
 
 // asTrans stands for an AS number that does not fit two octets: RFC 6793 section 9.
 const asTrans = 23456

@@ -106,7 +106,7 @@ func (s *Speaker) collide(c *session) error {
 	// Of two connections the one stays that was made by the side with the higher identifier, and the higher AS number of equal ones (RFC 6286).
 	ours := cmp.Or(c.said.ID.Compare(c.heard.ID), cmp.Compare(c.said.AS, c.heard.AS)) > 0
 	for _, o := range c.n.trying {
-		if o == c || o.state != openConfirm {
+		if o.in == c.in || o.why != nil || o.state != openConfirm { // it is this one, or is ending
 			continue
 		}
 		if c.in == ours {

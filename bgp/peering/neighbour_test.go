@@ -350,3 +350,17 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestNewerConnection: a neighbour that begins anew in the middle of a handshake is not held up by its first attempt.
+func TestNewerConnection(t *testing.T) {
+	l := speak(t, serving(only("127.0.0.2", 65001)))
+	first := connectFrom(l, "127.0.0.2")
+	first.send(usual(65001).octets(t))
+	first.next(wire.TypeOpen)
+	first.next(wire.TypeKeepalive) // it is in OpenConfirm
+	second := connectFrom(l, "127.0.0.2")
+	second.establish(usual(65001))
+	first.notified(6, 7)
+	second.send(announce(65001, 24, 10, 1, 1))
+	l.until("the update", func() bool { return l.updates("127.0.0.2") == 1 })
+}
