@@ -291,7 +291,7 @@ func gobgp337(b *testing.B, routes int, streams [][]byte) (got received, ok bool
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	push(b, fmt.Sprintf("127.0.0.1:%d", listen), streams)
-	for end := time.Now().Add(2 * time.Minute); got.Routes < routes && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); got.Routes < routes && time.Now().Before(end); time.Sleep(time.Second) {
 		out, err := exec.Command(filepath.Join(dir, "gobgp"), "-p", "50951", "global", "rib", "summary", "-j").Output()
 		if err != nil {
 			continue

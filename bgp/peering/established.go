@@ -1,7 +1,6 @@
 package peering
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,12 +12,12 @@ import (
 )
 
 // established queues what begins a session: both OPEN messages, which say how to read what follows, and the change of state.
-func (c *session) established(ownOpen []byte) {
+func (c *session) established() {
 	at := bgp.MicrosOf(time.Now())
 	c.out = c.s.queue.buffer()
 	own := c.env
 	own.Local = true
-	c.record(at, own, ownOpen)
+	c.record(at, own, c.rawSaid)
 	c.record(at, c.env, c.rawHeard)
 	c.change(at, openConfirm, bgp.Established)
 }
@@ -70,7 +69,8 @@ func (c *session) tell(f *fault, established bool) {
 }
 
 // listen takes what an established session says until it ends.
-func (c *session) listen(ctx context.Context) error {
+func (c *session) listen() error {
+	c.established()
 	stop := make(chan struct{})
 	defer close(stop)
 	if c.agreed.HoldTime > 0 {
@@ -82,7 +82,7 @@ func (c *session) listen(ctx context.Context) error {
 			return err
 		}
 	}
-	for ctx.Err() == nil {
+	for {
 		msg, err := c.next()
 		at := time.Now()
 		if len(msg) > 0 && msg[18] != wire.TypeUpdate || err != nil {
@@ -100,7 +100,6 @@ func (c *session) listen(ctx context.Context) error {
 			return errEnded
 		}
 	}
-	return ctx.Err()
 }
 
 // other takes a message that is no UPDATE, or an error of reading one.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	gobgp "github.com/osrg/gobgp/v3/pkg/packet/bgp"
+
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/wire"
 )
@@ -50,6 +52,18 @@ func FuzzFrames(f *testing.F) {
 			at += len(msg)
 		}
 	})
+}
+
+// TestGuards: a panic, of this package or of the library that makes messages, is an error.
+func TestGuards(t *testing.T) {
+	if b, err := built(&gobgp.BGPMessage{}); err == nil || b != nil {
+		t.Errorf("%x, %v", b, err)
+	}
+	c := &session{s: &Speaker{}, n: &neighbour{}}
+	var f *fault
+	if err := c.guarded(func() error { return c.open(nil) }); !errors.As(err, &f) || f.code != 6 {
+		t.Error(err)
+	}
 }
 
 // TestRoutes: the count follows announcements and withdrawals as a map does.

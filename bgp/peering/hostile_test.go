@@ -51,6 +51,7 @@ func TestCrashers(t *testing.T) {
 	if l.say(r, "127.0.0.2", update([]byte{24, 10, 1, 1}, origin, as4, attribute(0x40, 2, 2, 1, 0x5b, 0xa0), nextHop)) {
 		t.Fatal("AS4_PATH before AS_PATH ended the session")
 	}
+	l.until("the record", func() bool { return l.updates("127.0.0.2") == 1 })
 	x := l.heard("127.0.0.2")
 	var u wire.Update
 	var e bgp.Elem

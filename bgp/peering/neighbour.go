@@ -3,7 +3,7 @@ package peering
 import (
 	"cmp"
 	"errors"
-	"net/netip"
+	"fmt"
 	"time"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -106,7 +106,7 @@ func (s *Speaker) collide(c *session) error {
 	// Of two connections the one stays that was made by the side with the higher identifier, and the higher AS number of equal ones (RFC 6286).
 	ours := cmp.Or(c.said.ID.Compare(c.heard.ID), cmp.Compare(c.said.AS, c.heard.AS)) > 0
 	for _, o := range c.n.trying {
-		if o == c || o.state != openConfirm {
+		if o.in == c.in || o.why != nil || o.state != openConfirm { // it is this one, or is ending
 			continue
 		}
 		if c.in == ours {
@@ -164,6 +164,10 @@ func (s *Speaker) promote(c *session) (before *session, err error) {
 		n.current.endLocked(errRestarted)
 		return n.current, nil
 	}
+	if s.established >= maxSessions {
+		return nil, &fault{code: 6, subcode: 8, why: fmt.Sprintf("%d sessions are established, and there may be no more", maxSessions)}
+	}
+	s.established++
 	n.remove(c)
 	for _, o := range n.trying {
 		o.endLocked(&fault{code: 6, subcode: 7, why: "the other of two connections is established"})
@@ -206,6 +210,7 @@ func (s *Speaker) gone(c *session, established bool, err error) {
 	n.tries++
 	if established {
 		n.current = nil
+		s.established--
 		s.ended(n, c, now, err)
 	} else {
 		s.log.Debug().Str("neighbour", n.conf.Address.String()).Err(err).Msg("no session came of a connection")
@@ -247,34 +252,4 @@ func (s *Speaker) expire(n *neighbour) {
 	n.expired++
 	n.err = errors.New("the neighbour did not come back within the restart time it had announced")
 	s.log.Warn().Str("neighbour", n.conf.Address.String()).Uint32("as", n.conf.AS).Err(n.err).Msg("restart failed")
-}
-
-// group is a range of addresses, and the routers that have connected from it.
-type group struct {
-	conf    Neighbour
-	members map[netip.Addr]*neighbour
-}
-
-// member finds or makes the router of an address. A router that has no session makes room for a new one.
-func (g *group) member(addr netip.Addr, now time.Time) (*neighbour, error) {
-	if n := g.members[addr]; n != nil {
-		return n, nil
-	}
-	if len(g.members) >= g.conf.MaxSessions {
-		var oldest *neighbour
-		for _, n := range g.members {
-			if n.current == nil && len(n.trying) == 0 && n.expiry == nil && (oldest == nil || n.since.Before(oldest.since)) {
-				oldest = n
-			}
-		}
-		if oldest == nil {
-			return nil, errors.New("its range has as many sessions as it may have")
-		}
-		delete(g.members, oldest.conf.Address)
-	}
-	conf := g.conf
-	conf.Address, conf.Range = addr, netip.Prefix{}
-	n := newNeighbour(conf, g, now)
-	g.members[addr] = n
-	return n, nil
 }

@@ -65,6 +65,7 @@ func TestCollision(t *testing.T) {
 // TestGracefulRestart: the monitor is told of a lost session at once, whatever its neighbour keeps: what is not heard is unknown. That the
 // neighbour is to come back, that it came, and that it did not, is known beside.
 func TestGracefulRestart(t *testing.T) {
+	t.Parallel()
 	const addr = "127.0.0.2"
 	l := speak(t, serving(only(addr, 65001)))
 	r := connectFrom(l, addr)
@@ -217,6 +218,7 @@ func TestWaiting(t *testing.T) {
 
 // TestMD5: two speakers with one password come together, an address with another does not get through, and neither does one of a range.
 func TestMD5(t *testing.T) {
+	t.Parallel()
 	quiet := only("127.0.0.2", 65001)
 	quiet.Password = "correct horse"
 	some := Neighbour{Range: netip.MustParsePrefix("127.0.1.0/24"), AS: 65002, Password: "battery staple", Hold: 90 * time.Second}
@@ -267,6 +269,7 @@ func TestMD5(t *testing.T) {
 
 // TestTTLSecurity: what came over a router is dropped (RFC 5082): here, packets of a sender that does not start at 255.
 func TestTTLSecurity(t *testing.T) {
+	t.Parallel()
 	for _, network := range []string{"127.0.0.1", "::1"} {
 		t.Run(network, func(t *testing.T) {
 			own := netip.MustParseAddr(network)
@@ -346,4 +349,18 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
+}
+
+// TestNewerConnection: a neighbour that begins anew in the middle of a handshake is not held up by its first attempt.
+func TestNewerConnection(t *testing.T) {
+	l := speak(t, serving(only("127.0.0.2", 65001)))
+	first := connectFrom(l, "127.0.0.2")
+	first.send(usual(65001).octets(t))
+	first.next(wire.TypeOpen)
+	first.next(wire.TypeKeepalive) // it is in OpenConfirm
+	second := connectFrom(l, "127.0.0.2")
+	second.establish(usual(65001))
+	first.notified(6, 7)
+	second.send(announce(65001, 24, 10, 1, 1))
+	l.until("the update", func() bool { return l.updates("127.0.0.2") == 1 })
 }

@@ -143,9 +143,9 @@ func (l *listener) neighbour(addr string) NeighbourStatus {
 // until waits for what must come soon.
 func (l *listener) until(what string, ok func() bool) {
 	l.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			l.t.Fatalf("not within 10 s: %s; %+v", what, l.Status())
+			l.t.Fatalf("not within 30 s: %s; %+v", what, l.Status())
 		}
 	}
 }
@@ -165,7 +165,7 @@ type router struct {
 
 func routerOn(t *testing.T, conn net.Conn) *router {
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(40 * time.Second))
 	f := newFramer(conn)
 	f.max = extended
 	return &router{t, conn, f}

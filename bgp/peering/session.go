@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -41,11 +40,10 @@ const (
 
 // session is one connection to a neighbour: the state machine of RFC 4271 from OpenSent on. Its goroutine owns it; s.mu guards what it says.
 type session struct {
-	s     *Speaker
-	n     *neighbour
-	conn  net.Conn
-	in    bool // the neighbour made the connection
-	began time.Time
+	s    *Speaker
+	n    *neighbour
+	conn net.Conn
+	in   bool // the neighbour made the connection
 
 	frames   framer
 	limit    time.Duration // until the next message must be there whole; 0: never
@@ -53,6 +51,7 @@ type session struct {
 	fresh    bool          // it is not set yet
 
 	said, heard wire.Open // the two OPEN messages
+	rawSaid     []byte
 	rawHeard    []byte
 	agreed      wire.Session
 	env         mrt.Envelope
@@ -88,7 +87,7 @@ type SessionCounts struct {
 var errEnded = errors.New("ended")
 
 func newSession(s *Speaker, n *neighbour, conn net.Conn, in bool) *session {
-	c := &session{s: s, n: n, conn: conn, in: in, began: time.Now(), done: make(chan struct{}), state: openSent}
+	c := &session{s: s, n: n, conn: conn, in: in, done: make(chan struct{}), state: openSent}
 	c.frames = newFramer(c)
 	return c
 }
@@ -158,18 +157,16 @@ func (c *session) endLocked(why error) {
 // run speaks with the neighbour until the connection ends. A panic ends this session only.
 func (c *session) run(ctx context.Context) {
 	defer c.conn.Close()
-	stop := context.AfterFunc(ctx, func() { c.end(&fault{code: 6, subcode: 2, why: "the monitor stops"}) })
+	stop := context.AfterFunc(ctx, func() { c.end(stopping) })
 	defer stop()
 	err := c.guarded(c.handshake)
 	established := err == nil
 	if established {
-		err = c.guarded(func() error { return c.listen(ctx) })
+		err = c.guarded(c.listen)
 	}
-	c.s.mu.Lock()
-	if c.why != nil {
-		err = c.why
+	if errors.Is(err, errEnded) {
+		err = c.reason(ctx)
 	}
-	c.s.mu.Unlock()
 	var f *fault
 	if errors.As(err, &f) {
 		c.tell(f, established)
@@ -182,6 +179,19 @@ func (c *session) run(ctx context.Context) {
 	if f != nil {
 		c.linger()
 	}
+}
+
+// stopping ends every session of a speaker that stops.
+var stopping = &fault{code: 6, subcode: 2, why: "the monitor stops"}
+
+// reason is why this side ended the session.
+func (c *session) reason(ctx context.Context) error {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.why == nil && ctx.Err() != nil { // the queue is closed, and the hook of ctx has not run yet
+		return stopping
+	}
+	return c.why
 }
 
 // guarded turns a panic into an error.
@@ -236,11 +246,8 @@ func (c *session) handshake() error {
 	c.limit = hold
 	c.frames.max = c.agreed.MaxMessage
 	c.setEnvelope()
-	if err := c.s.establish(c); err != nil {
-		return err
-	}
-	c.established(raw)
-	return nil
+	c.rawSaid = raw
+	return c.s.establish(c)
 }
 
 // open judges the first message of a neighbour.
@@ -343,12 +350,4 @@ func (c *session) linger() {
 	if t, ok := c.conn.(*net.TCPConn); ok && t.CloseWrite() == nil && c.conn.SetReadDeadline(time.Now().Add(lingerFor)) == nil {
 		_, _ = io.CopyN(io.Discard, c.conn, lingerOctets) // whatever ends it
 	}
-}
-
-// addrOf is the address of the other end.
-func addrOf(conn net.Conn) netip.Addr {
-	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap().WithZone("")
-	}
-	return netip.Addr{}
 }

@@ -131,6 +131,7 @@ func TestRefused(t *testing.T) {
 
 // TestHoldTimer: a neighbour that falls silent is lost when its hold time is over, and not while records wait for room; hold time 0 waits for ever.
 func TestHoldTimer(t *testing.T) {
+	t.Parallel()
 	a, b := only("127.0.0.2", 65001), only("127.0.0.3", 65002)
 	a.Hold, b.Hold = 3*time.Second, 0
 	l := speak(t, serving(a, b))

@@ -140,13 +140,19 @@ func sorted(set map[bgp.Peer]bool) []bgp.Peer {
 	})
 }
 
+// longestPosition is less than a control event of the journal may have. All sessions there may be fit into it; with those of a run before that had
+// other neighbours they might not.
+const longestPosition = 60_000
+
 // position names the sessions that are established: each as AS number, slash, address.
 func (s *peeringSource) position() string {
 	all := maps.Clone(s.up)
 	maps.Copy(all, s.before)
 	var b strings.Builder
 	for _, p := range sorted(all) {
-		fmt.Fprintf(&b, "%d/%s ", p.AS, p.Addr)
+		if b.Len() < longestPosition {
+			fmt.Fprintf(&b, "%d/%s ", p.AS, p.Addr)
+		}
 	}
 	return strings.TrimSuffix(b.String(), " ")
 }

@@ -72,7 +72,10 @@ func (p *Peering) check() (key string, err error) {
 	id, iderr := netip.ParseAddr(p.RouterID)
 	host, port, lerr := net.SplitHostPort(p.Listen)
 	if lerr == nil {
-		_, lerr = strconv.ParseUint(port, 10, 16)
+		var n uint64
+		if n, lerr = strconv.ParseUint(port, 10, 16); n == 0 {
+			lerr = strconv.ErrRange
+		}
 	}
 	if _, err := netip.ParseAddr(host); lerr == nil && host != "" {
 		lerr = err
@@ -84,8 +87,8 @@ func (p *Peering) check() (key string, err error) {
 		return "as", errors.New("missing; want the monitor's own AS number")
 	case iderr != nil || !id.Is4() || id.IsUnspecified():
 		return "router_id", fmt.Errorf("%q; want an IPv4 address such as 192.0.2.9", p.RouterID)
-	case p.ConnectRetry > longestRetry:
-		return "connect_retry", fmt.Errorf("%s; want at most %s", time.Duration(p.ConnectRetry), time.Duration(longestRetry))
+	case p.ConnectRetry != 0 && p.ConnectRetry < Duration(time.Second) || p.ConnectRetry > longestRetry:
+		return "connect_retry", fmt.Errorf("%s; want 1s to %s", time.Duration(p.ConnectRetry), time.Duration(longestRetry))
 	case len(p.Neighbours) == 0 || len(p.Neighbours) > maxSources:
 		return "neighbours", fmt.Errorf("%d; want 1 to %d", len(p.Neighbours), maxSources)
 	}

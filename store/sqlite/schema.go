@@ -124,7 +124,7 @@ func (st step) apply(ctx context.Context, c conn) error {
 }
 
 // columns is the set of column names of a table, empty when there is no such table.
-func columns(ctx context.Context, c conn, table string) (set map[string]bool, err error) {
+func columns(ctx context.Context, c querier, table string) (set map[string]bool, err error) {
 	rows, err := c.QueryContext(ctx, "SELECT name FROM pragma_table_info(?)", table)
 	if err != nil {
 		return nil, err
