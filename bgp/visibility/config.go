@@ -15,7 +15,7 @@ var (
 
 // The bounds that the representation itself sets.
 const (
-	maxRows    = 1<<24 - 2 // a hash slot keeps 24 bits of row and 8 bits of tag
+	maxRows    = 1<<24 - 2 // a hash slot keeps 24 bits of row
 	maxPeers   = 1<<16 - 1 // PeerID
 	maxRecords = 1<<31 - 2
 	maxHops    = 1 << 30

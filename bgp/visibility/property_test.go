@@ -30,7 +30,7 @@ const start = bgp.Micros(1_200_000_000) * bgp.Second
 // blocks lists the unit-length prefixes of a prefix.
 func blocks(p bgp.Prefix, unit int) []bgp.Prefix {
 	var out []bgp.Prefix
-	hi, lo := halves(p)
+	hi, lo := p.Halves()
 	for i := range uint64(1) << (unit - p.Len()) {
 		h := hi | i<<(64-unit)
 		if p.IsV6() {
@@ -104,7 +104,7 @@ func (w *world) addPeer(as uint32, since bgp.Micros) {
 
 func (w *world) addRow() RowID {
 	n := w.universe.Len() + w.rng.IntN(w.unit+5-w.universe.Len())
-	hi, lo := halves(w.universe)
+	hi, lo := w.universe.Halves()
 	// bits between the universe and a little below the unit; few distinct ones, so that prefixes nest
 	hi |= w.rng.Uint64() & (1<<(64-w.universe.Len()) - 1) &^ (1<<(64-w.unit-4) - 1)
 	p := bgp.PrefixFrom4(uint32(hi>>32), uint8(n))
