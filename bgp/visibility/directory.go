@@ -17,8 +17,8 @@ type directory struct {
 
 	keys  []*keys
 	rows  int
-	free  []RowID // released
-	index []uint64             // open addressing: see slotOf; 0 for empty
+	free  []RowID                 // released
+	index []uint64                // open addressing: see slotOf; 0 for empty
 	met   [1 << metBits]metPrefix // by hash: those looked up last, and found
 
 	root     uint32
