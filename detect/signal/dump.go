@@ -22,6 +22,7 @@ type Route struct {
 // Nearly all records of the first dump are of a prefix that nobody spoke about, with one origin. Such a row is filled at once and
 // judged once.
 func (m *Monitor) Dump(msg bgp.Message, routes []Route, stays bool) (n int, err error) {
+	m.Settle()
 	m.trace.stays = stays
 	defer func() { m.trace.stays = false }()
 	if m.fresh(msg, routes) {

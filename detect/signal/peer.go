@@ -52,6 +52,7 @@ type asn struct {
 	as        uint32
 	peers     []*peer
 	sum       int       // prefixes withdrawn within the last MassWindow seconds
+	coming    int       // withdrawals that are gathered and not applied yet
 	rows      []massRow // which, for the test of agreement
 	checkedAt int       // sum at the last test; the next is due when it has grown by a quarter
 }
@@ -106,6 +107,7 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 		*near = p
 		return p, nil
 	}
+	m.Settle()
 	c := m.collector(name.Collector, at)
 	var id visibility.PeerID
 	for _, f := range m.fams {
@@ -133,6 +135,9 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 
 // spoke notes a message of the peer, and what it says about its health.
 func (p *peer) spoke(m *Monitor, at bgp.Micros) {
+	if p.health == peerStale || p.health == peerDown || p.coll.state == collectorSilent {
+		m.Settle() // before it changes who votes
+	}
 	if p.count > 0 {
 		p.gaps.add(at - p.last)
 	}
@@ -153,6 +158,7 @@ func (m *Monitor) State(msg bgp.Message, from, to bgp.State) error {
 	if err != nil {
 		return err
 	}
+	m.Settle()
 	p.coll.spoke(m, msg.At)
 	switch {
 	case to == bgp.Established && from != bgp.Established:
@@ -241,6 +247,9 @@ func (m *Monitor) EndOfRIB(v6 bool) {
 	sig := detect.BGPv4
 	if v6 {
 		sig = detect.BGPv6
+	}
+	if m.curPeer.health == peerResync {
+		m.Settle()
 	}
 	if p := m.curPeer; p.health == peerResync && p.syncing[sig] && m.fams[sig].table.Counters(p.id).Announced > 0 {
 		m.believe(p, m.cur.At, int(sig))
