@@ -60,9 +60,11 @@ func storm(f *feed, seed uint64) {
 			}
 			at := sec + float64(n)/100 + r.Float64()/50 // now and then before the one that precedes it
 			f.apply(at, p, k, list...)
-			switch r.IntN(1500) {
+			switch r.IntN(400) {
 			case 0:
 				f.session(at, p, bgp.Established, 1)
+				f.apply(at, ps[(n+1)%len(ps)], kind, all...)
+				f.apply(at, p, kind, all[:20]...)
 			case 1:
 				if err := f.m.Begin(bgp.Message{At: start + bgp.Micros(at*1e6), Peer: p}); err != nil {
 					f.t.Fatal(err)
@@ -70,10 +72,15 @@ func storm(f *feed, seed uint64) {
 				f.m.EndOfRIB(false)
 				f.m.End()
 			case 2:
-				f.apply(at, ps[3], bgp.Withdraw, mass[:300+r.IntN(900)]...)
+				q := ps[r.IntN(len(ps))] // while a country goes
+				f.apply(at, q, bgp.Announce, mass...)
+				f.apply(at, q, bgp.Withdraw, mass[:500+r.IntN(700)]...)
 			case 3:
 				f.apply(at, bgp.Peer{Collector: "rrc00", AS: 1000 + r.Uint32N(3), Addr: p.Addr}, bgp.Announce, list...)
 			case 4:
+				if s%100 != 99 {
+					continue
+				}
 				f.m.Missed("rrc00", f.now, "somebody stumbled")
 			}
 		}
@@ -102,6 +109,13 @@ func TestSharedIsMessageByMessage(t *testing.T) {
 		storm(shared, seed)
 		if times < 100 {
 			t.Errorf("seed %d: work was shared %d times only", seed, times)
+		}
+		faults := 0
+		for _, p := range plain.m.Peers() {
+			faults += p.Faults
+		}
+		if faults < 10 {
+			t.Errorf("seed %d: only %d times a session was lost or not believed", seed, faults)
 		}
 		if len(plain.json) < 20 || !slices.Equal(plain.json, shared.json) {
 			t.Errorf("seed %d: %d revisions, shared %d, or not the same", seed, len(plain.json), len(shared.json))
