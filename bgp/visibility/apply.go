@@ -165,7 +165,7 @@ func (t *Table) divide(n int) {
 	}
 	for i := p.from; i < p.to; i++ {
 		u := &b.list[i]
-		if u.At < before || u.At > lastTime || int(u.Peer) >= len(t.sessions) {
+		if u.At < max(before, 0) || u.At > lastTime || int(u.Peer) >= len(t.sessions) {
 			p.early = true
 			return
 		}

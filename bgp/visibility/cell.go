@@ -24,8 +24,10 @@ func (c Change) VoteMayChange() bool {
 	return c&(Learned|BecameAnnounced|BecameWithdrawn|BecameExpected|BecameMuted|Revived) != 0
 }
 
+// The three that follow apply to a row and a session that there are, at an instant not before any that the table was told.
+
 func (t *matrix) applyAnnounce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
-	at = t.advance(at)
+	t.now = at
 	t.peers[p].count.Announcements++
 	c := t.announce(r, p, origin, at, false)
 	if c&Duplicate != 0 {
@@ -35,7 +37,7 @@ func (t *matrix) applyAnnounce(r RowID, p PeerID, origin uint32, at bgp.Micros) 
 }
 
 func (t *matrix) applySeed(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
-	at = t.advance(at)
+	t.now = at
 	t.peers[p].count.Seeds++
 	return t.announce(r, p, origin, at, true)
 }
@@ -132,7 +134,7 @@ func (t *matrix) expectFromRIB(r RowID, m *rowMeta, p PeerID, q *word, at bgp.Mi
 }
 
 func (t *matrix) applyWithdraw(r RowID, p PeerID, at bgp.Micros) (c Change) {
-	at = t.advance(at)
+	t.now = at
 	pe := &t.peers[p]
 	pe.count.Withdrawals++
 	m, words := t.row(r)

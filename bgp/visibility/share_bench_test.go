@@ -56,7 +56,7 @@ func BenchmarkShare(b *testing.B) {
 	for _, peers := range []int{40, 400} {
 		f := newFeed(events, roles, prefixes, benchRows, peers)
 		one := benchTable(b, table, peers, 1)
-		two := benchTable(b, table, peers, 8)
+		two := benchTable(b, table, peers, 2)
 		sp := spared{tb: b}
 		two.Share(sp.share)
 		var list []visibility.Update

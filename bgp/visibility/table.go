@@ -127,12 +127,16 @@ func (t *Table) Intern(p bgp.Prefix) (RowID, error) {
 // session was presumed to carry the row, and the row has been known for Config.ExpectAfter or SetLearning is on: then the announcement is a change
 // of path, most likely the first sign of a loss, and not a new route.
 func (t *Table) Announce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
-	at = t.tell(at)
+	if at = max(at, t.now); at != t.now || at < 0 {
+		at = t.tell(at)
+	}
 	m, local := t.part(r)
 	if !m.has(local) || !m.hasPeer(p) {
 		return Ignored
 	}
-	t.hear(p, at, false)
+	if t.sessions[p].away {
+		t.hear(p, at, false)
+	}
 	c := m.applyAnnounce(local, p, origin, at)
 	if c&Revived != 0 {
 		t.revive(r)
@@ -143,12 +147,16 @@ func (t *Table) Announce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change
 // Withdraw applies a withdrawal. A session withdraws only what it had: when it is the first thing heard about the cell, the cell
 // counts as carried since the session came up, unless the session is known to withdraw what it has not got.
 func (t *Table) Withdraw(r RowID, p PeerID, at bgp.Micros) Change {
-	at = t.tell(at)
+	if at = max(at, t.now); at != t.now || at < 0 {
+		at = t.tell(at)
+	}
 	m, local := t.part(r)
 	if !m.has(local) || !m.hasPeer(p) {
 		return Ignored
 	}
-	t.hear(p, at, false)
+	if t.sessions[p].away {
+		t.hear(p, at, false)
+	}
 	s := &t.sessions[p]
 	s.withdrawals++
 	m.doubted[p] = m.cfg.doubts(s.withdrawals, s.duplicates)

@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -57,6 +58,7 @@ type marks uint8
 const (
 	ours    marks = 1 << iota // lost by a change of the monitor's own, not by the world's
 	touched                   // in Monitor.touched
+	resized                   // in Monitor.resized
 )
 
 // agg is what an entity adds up to.
@@ -217,9 +219,27 @@ func (f *family) setUnits(m *Monitor, r visibility.RowID, units uint32) {
 		return
 	}
 	x := &f.rows[r]
-	f.count(m, x, -1)
-	x.units = units
-	f.count(m, x, 1)
+	switch {
+	case x.judged == unjudged:
+		x.units = units
+	case x.marks&resized == 0:
+		x.marks |= resized
+		m.resized = append(m.resized, touchedRow{f, r})
+	}
+}
+
+// resize counts the rows anew whose units changed since the last reading, in their order: which of the messages of a second was the first to
+// bring a more specific says nothing.
+func (m *Monitor) resize() {
+	slices.SortFunc(m.resized, func(a, b touchedRow) int { return cmp.Or(cmp.Compare(a.fam.sig, b.fam.sig), cmp.Compare(a.row, b.row)) })
+	for _, t := range m.resized {
+		x := &t.fam.rows[t.row]
+		x.marks &^= resized
+		t.fam.count(m, x, -1)
+		x.units = t.fam.table.OwnUnits(t.row)
+		t.fam.count(m, x, 1)
+	}
+	m.resized = m.resized[:0]
 }
 
 // place decides which country, network, region and zones a row counts for, when it is new or its origin changed. A lost row stays where it

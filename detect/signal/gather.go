@@ -43,7 +43,7 @@ type result struct {
 }
 
 const (
-	tableParts = 4 // of a table, to be shared; see decision 16
+	tableParts = 2 // of a table, to be shared; see decision 16
 	// shareFrom is how many elems are worth waking somebody for.
 	shareFrom = 256
 	// Beyond one of these the gathered messages are applied before the second is over.

@@ -6,9 +6,7 @@
 package signal
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/visibility"
@@ -115,6 +113,7 @@ type Monitor struct {
 	curPath []uint32 // its AS path, when paths are kept
 	traced  uint64   // its number in the trace plus one; 0 while it changed nothing
 	touched []touchedRow
+	resized []touchedRow // their units changed
 	dirty   []dirtyAgg
 	gather  gathering
 	dumpers []*peer             // of the table record being applied
@@ -249,9 +248,9 @@ func (m *Monitor) End() {
 	m.curPeer, m.curPath, m.cur.Raw = nil, nil, nil // the caller's memory
 }
 
-// read judges the rows that messages touched, and hands the readings that moved to the engine, in the order in which their entities were met:
-// which of them moved first within a second says nothing.
+// read judges the rows that messages touched, and hands the readings that moved to the engine, in the order in which they moved first.
 func (m *Monitor) read(at bgp.Micros) {
+	m.resize()
 	for _, t := range m.touched {
 		t.fam.rows[t.row].marks &^= touched
 		t.fam.recount(m, t.row, at)
@@ -259,7 +258,6 @@ func (m *Monitor) read(at bgp.Micros) {
 	if m.touched = m.touched[:0]; cap(m.touched) > 1<<16 { // a table dump's
 		m.touched = nil
 	}
-	slices.SortFunc(m.dirty, func(a, b dirtyAgg) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.fam.sig, b.fam.sig)) })
 	for _, d := range m.dirty {
 		a := d.fam.aggs[d.id]
 		a.dirty = false
