@@ -50,7 +50,7 @@ func (s *spared) share(n int, do func(int)) {
 	s.asked += n + 1
 }
 
-// atOnce gives the pieces to whoever is free of two goroutines, which stay awake for it.
+// atOnce gives the pieces to whoever is free of two goroutines, the caller's and one that waits for jobs.
 func atOnce(jobs chan<- *job) visibility.Share {
 	return func(n int, do func(int)) {
 		j := &job{n: int32(n), do: do}
