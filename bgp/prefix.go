@@ -99,6 +99,9 @@ func (p Prefix) IsV6() bool { return p.meta&metaV6 != 0 }
 // Len is the prefix length in bits.
 func (p Prefix) Len() int { return int(p.meta & 0xff) }
 
+// Halves is the address, left-aligned in 128 bits for both families.
+func (p Prefix) Halves() (hi, lo uint64) { return p.hi, p.lo }
+
 // Netip converts to the standard library's form.
 func (p Prefix) Netip() netip.Prefix {
 	if !p.Valid() {

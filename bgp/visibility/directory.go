@@ -1,10 +1,6 @@
 package visibility
 
-import (
-	"encoding/binary"
-
-	"github.com/corewatch/corewatch/bgp"
-)
+import "github.com/corewatch/corewatch/bgp"
 
 const (
 	chunkBits = 12
@@ -21,8 +17,8 @@ type directory struct {
 
 	keys  []*keys
 	rows  int
-	free  []RowID // released
-	index []uint32
+	free  []RowID                 // released
+	index []uint64                // open addressing: see slotOf; 0 for empty
 	met   [1 << metBits]metPrefix // by hash: those looked up last, and found
 
 	root     uint32
@@ -55,7 +51,7 @@ func (d *directory) init(cfg *Config) {
 	if cfg.V6 {
 		d.unit = 48
 	}
-	d.index = make([]uint32, 1024)
+	d.index = make([]uint64, 1024)
 }
 
 func (d *directory) bytes() int {
@@ -63,7 +59,7 @@ func (d *directory) bytes() int {
 	if d.v6 {
 		perRow += 12
 	}
-	return len(d.met)*32 + len(d.keys)*chunkRows*perRow + 4*len(d.index) + len(d.branches)*chunkRows*16 + 4*cap(d.free)
+	return len(d.met)*32 + len(d.keys)*chunkRows*perRow + 8*len(d.index) + len(d.branches)*chunkRows*16 + 4*cap(d.free)
 }
 
 func (d *directory) stats(s *Stats) {
@@ -117,20 +113,44 @@ func (d *directory) Row(p bgp.Prefix) (RowID, bool) {
 	if met.prefix == p && met.ref != 0 {
 		return RowID(met.ref - 1), true
 	}
-	tag := uint32(h>>56) << 24
+	r, ok := d.find(p, h)
+	if ok {
+		*met = metPrefix{p, uint32(r) + 1}
+	}
+	return r, ok
+}
+
+// find is Row for a prefix with hash h. It writes nothing: several goroutines may call it at the same time.
+func (d *directory) find(p bgp.Prefix, h uint64) (RowID, bool) {
+	if !p.Valid() || p.IsV6() != d.v6 {
+		return 0, false
+	}
+	slot := d.slotOf(p, h)
 	size := uint64(len(d.index) - 1)
 	for i := h & size; ; i = (i + 1) & size {
 		e := d.index[i]
 		if e == 0 {
 			return 0, false
 		}
-		if e&^0xffffff == tag {
-			if r := RowID(e&0xffffff - 1); d.prefix(r) == p {
-				*met = metPrefix{p, uint32(r) + 1}
+		if e&^slotRow == slot {
+			if r := RowID(e&slotRow - 1); !d.v6 || d.prefix(r) == p {
 				return r, true
 			}
 		}
 	}
+}
+
+// slotRow are the bits of a slot that hold the row plus one.
+const slotRow = 1<<24 - 1
+
+// slotOf is what stands above the row in the slot of a prefix with hash h: an IPv4 prefix itself, so that nothing else need be read to
+// know it; of an IPv6 prefix half of its hash.
+func (d *directory) slotOf(p bgp.Prefix, h uint64) uint64 {
+	if d.v6 {
+		return h &^ (1<<32 - 1)
+	}
+	addr, _ := p.Halves()
+	return addr | uint64(p.Len())<<24
 }
 
 // enter finds or makes the row of a prefix. A new one is not yet live, and its ancestors are in d.path.
@@ -159,7 +179,7 @@ func (d *directory) enter(p bgp.Prefix) (r RowID, made bool, err error) {
 		}
 		d.rows++
 	}
-	hi, lo := halves(p)
+	hi, lo := p.Halves()
 	c, i := d.keys[r>>chunkBits], r&chunkMask
 	if c.v6 != nil {
 		c.v6[i] = [2]uint64{hi, lo}
@@ -167,7 +187,7 @@ func (d *directory) enter(p bgp.Prefix) (r RowID, made bool, err error) {
 		c.v4[i] = uint32(hi >> 32)
 	}
 	c.nodes[i] = node{bits: uint8(p.Len())}
-	d.place(p.Hash(), r)
+	d.place(p, r)
 	d.insert(r, hi, lo, uint8(p.Len()))
 	return r, true, nil
 }
@@ -182,20 +202,20 @@ func (d *directory) newKeys() *keys {
 	return c
 }
 
-func (d *directory) place(h uint64, r RowID) {
-	size := uint64(len(d.index) - 1)
+func (d *directory) place(p bgp.Prefix, r RowID) {
+	h, size := p.Hash(), uint64(len(d.index)-1)
 	i := h & size
 	for d.index[i] != 0 {
 		i = (i + 1) & size
 	}
-	d.index[i] = uint32(h>>56)<<24 | uint32(r) + 1
+	d.index[i] = d.slotOf(p, h) | uint64(r) + 1
 }
 
 func (d *directory) rehash() {
-	d.index = make([]uint32, 2*len(d.index))
+	d.index = make([]uint64, 2*len(d.index))
 	for r := range RowID(d.rows) {
 		if d.listed(r) {
-			d.place(d.prefix(r).Hash(), r)
+			d.place(d.prefix(r), r)
 		}
 	}
 }
@@ -208,11 +228,11 @@ func (d *directory) remove(r RowID) {
 		*met = metPrefix{}
 	}
 	hole := h & size
-	for d.index[hole]&0xffffff != uint32(r)+1 {
+	for d.index[hole]&slotRow != uint64(r)+1 {
 		hole = (hole + 1) & size
 	}
 	for j := (hole + 1) & size; d.index[j] != 0; j = (j + 1) & size {
-		home := d.prefix(RowID(d.index[j]&0xffffff-1)).Hash() & size
+		home := d.prefix(RowID(d.index[j]&slotRow-1)).Hash() & size
 		if (j-home)&size >= (j-hole)&size { // it may move back without passing its home
 			d.index[hole] = d.index[j]
 			hole = j
@@ -222,15 +242,4 @@ func (d *directory) remove(r RowID) {
 	d.unlink(r)
 	d.keys[r>>chunkBits].nodes[r&chunkMask] = node{free: true}
 	d.free = append(d.free, r)
-}
-
-// halves is the prefix's address, left-aligned in 128 bits for both families.
-func halves(p bgp.Prefix) (hi, lo uint64) {
-	a := p.Netip().Addr()
-	if a.Is4() {
-		b := a.As4()
-		return uint64(binary.BigEndian.Uint32(b[:])) << 32, 0
-	}
-	b := a.As16()
-	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }

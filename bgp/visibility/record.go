@@ -48,10 +48,11 @@ func (r *record) leave(moved bool, at, expectAfter bgp.Micros) {
 	}
 }
 
-// records is an open-addressing hash from cell to record: slots hold indexes into slabs that never move, so growing copies four
-// bytes a record and a record's address is stable. Index 0 means none.
+// records is an open-addressing hash from cell to record: slots hold indexes into slabs that never move, so growing copies eight
+// bytes a record and a record's address is stable. Index 0 means none. The upper half of a slot is the hash of its cell: in a large
+// table each record that is looked at is a wait for memory, and only the right one is worth it.
 type records struct {
-	slots []uint32
+	slots []uint64
 	slabs []*[chunkRows]record
 	next  uint32 // first index never used
 	free  uint32 // chain of freed records through due
@@ -59,43 +60,38 @@ type records struct {
 }
 
 func (s *records) init() {
-	s.slots = make([]uint32, 1024)
+	s.slots = make([]uint64, 1024)
 	s.next = 1
 }
 
-func (s *records) bytes() int { return 4*len(s.slots) + len(s.slabs)*chunkRows*32 }
+func (s *records) bytes() int { return 8*len(s.slots) + len(s.slabs)*chunkRows*32 }
 
 func (s *records) at(i uint32) *record { return &s.slabs[i>>chunkBits][i&chunkMask] }
 
-func cellHash(r RowID, p PeerID) uint64 {
+func cellHash(r RowID, p PeerID) uint32 {
 	h := (uint64(r)<<16 | uint64(p)) * 0x9E3779B97F4A7C15
-	return h ^ h>>32
+	return uint32(h ^ h>>32)
 }
 
-func (s *records) slot(r RowID, p PeerID) uint64 {
-	m := uint64(len(s.slots) - 1)
-	i := cellHash(r, p) & m
-	for s.slots[i] != 0 {
-		if rec := s.at(s.slots[i]); rec.row == r && rec.peer == p {
-			break
+// slot is where the record of a cell is, or where it would go.
+func (s *records) slot(r RowID, p PeerID) uint32 {
+	m, h := uint32(len(s.slots)-1), cellHash(r, p)
+	i := h & m
+	for ; s.slots[i] != 0; i = (i + 1) & m {
+		if x := s.slots[i]; uint32(x>>32) == h {
+			if rec := s.at(uint32(x)); rec.row == r && rec.peer == p {
+				break
+			}
 		}
-		i = (i + 1) & m
 	}
 	return i
 }
 
-func (s *records) find(r RowID, p PeerID) uint32 { return s.slots[s.slot(r, p)] }
+func (s *records) find(r RowID, p PeerID) uint32 { return uint32(s.slots[s.slot(r, p)]) }
 
 func (s *records) add(r RowID, p PeerID) uint32 {
 	if (s.n+1)*4 > len(s.slots)*3 {
-		old := s.slots
-		s.slots = make([]uint32, 2*len(old))
-		for _, i := range old {
-			if i != 0 {
-				rec := s.at(i)
-				s.slots[s.slot(rec.row, rec.peer)] = i
-			}
-		}
+		s.grow()
 	}
 	i := s.free
 	if i != 0 {
@@ -108,19 +104,33 @@ func (s *records) add(r RowID, p PeerID) uint32 {
 		}
 	}
 	*s.at(i) = record{row: r, peer: p}
-	s.slots[s.slot(r, p)] = i
+	s.slots[s.slot(r, p)] = uint64(cellHash(r, p))<<32 | uint64(i)
 	s.n++
 	return i
 }
 
+func (s *records) grow() {
+	old := s.slots
+	s.slots = make([]uint64, 2*len(old))
+	m := uint32(len(s.slots) - 1)
+	for _, x := range old {
+		if x == 0 {
+			continue
+		}
+		i := uint32(x>>32) & m
+		for s.slots[i] != 0 {
+			i = (i + 1) & m
+		}
+		s.slots[i] = x
+	}
+}
+
 func (s *records) remove(i uint32) {
 	rec := s.at(i)
-	m := uint64(len(s.slots) - 1)
+	m := uint32(len(s.slots) - 1)
 	hole := s.slot(rec.row, rec.peer)
 	for j := (hole + 1) & m; s.slots[j] != 0; j = (j + 1) & m {
-		o := s.at(s.slots[j])
-		home := cellHash(o.row, o.peer) & m
-		if (j-home)&m >= (j-hole)&m { // it may move back without passing its home
+		if home := uint32(s.slots[j] >> 32); (j-home)&m >= (j-hole)&m { // it may move back without passing its home
 			s.slots[hole] = s.slots[j]
 			hole = j
 		}

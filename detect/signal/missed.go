@@ -9,6 +9,7 @@ func (m *Monitor) Missed(name string, at bgp.Micros, why string) {
 	if c == nil {
 		return
 	}
+	m.Settle()
 	c.missed, c.filling = true, false
 	if c.state == collectorSilent {
 		return

@@ -202,7 +202,7 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 	}
 	m, err := r.rec.monitor(signal.Options{
 		Config: s.Peers, Engine: s.Detect, Data: detect.Live, Software: Software(),
-		Places: where, Sources: sourceOf, KeepPaths: r.paths,
+		Places: where, Sources: sourceOf, KeepPaths: r.paths, Share: sharing(),
 	})
 	if err != nil {
 		return nil, err
