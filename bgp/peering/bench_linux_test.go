@@ -330,7 +330,7 @@ func BenchmarkSessions(b *testing.B) {
 		return list, octets
 	}
 	report := func(b *testing.B, who string, got received, want int) {
-		b.Logf("%-8s %10d routes of %d, %.2f M routes per CPU second, %.0f octets of RSS a route, %d MiB RSS at most",
+		b.Logf("%-8s %10d routes of %d, %.3f M routes per CPU second, %.0f octets of RSS a route, %d MiB RSS at most",
 			who, got.Routes, want, float64(got.Routes)/got.CPU.Seconds()/1e6, float64(got.RSS)/float64(got.Routes), got.RSS>>20)
 		if got.Routes != want {
 			b.Errorf("%s has %d routes; %d were sent", who, got.Routes, want)
