@@ -25,7 +25,7 @@ const (
 	// chunkSize is how much a session gathers before it queues it, unless it has to wait for its neighbour before.
 	chunkSize = 1 << 16
 	// sessionShare is how much of one session may wait, so that one that floods leaves room for the others.
-	sessionShare = 2 << 20
+	sessionShare = 1 << 20
 	spareChunks  = 64
 )
 

@@ -32,3 +32,14 @@ func onlyNear(conn net.Conn, six bool) (err error) {
 	}
 	return controlled(func(fd int) error { return leastTTL(fd, six) })("", "", raw)
 }
+
+// errMD5 is the error of a system that has no TCP MD5, or forbids it.
+type errMD5 struct{ error }
+
+// Unwrap gives the system's own.
+func (e errMD5) Unwrap() error { return e.error }
+
+// Error says what to do.
+func (e errMD5) Error() string {
+	return "the system refuses it (" + e.error.Error() + "); Linux with CONFIG_TCP_MD5SIG is needed"
+}

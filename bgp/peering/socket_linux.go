@@ -38,17 +38,6 @@ func setMD5(fd int, of netip.Prefix, key string) error {
 	return err
 }
 
-// errMD5 is the error of a kernel that has no TCP MD5, or forbids it.
-type errMD5 struct{ error }
-
-// Unwrap gives the kernel's own.
-func (e errMD5) Unwrap() error { return e.error }
-
-// Error says what to do.
-func (e errMD5) Error() string {
-	return "the kernel refuses it (" + e.error.Error() + "); CONFIG_TCP_MD5SIG is needed"
-}
-
 func sendTTL(fd int, six bool) error {
 	if six {
 		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, nearest)

@@ -9,7 +9,7 @@ import (
 
 var errOnlyLinux = errors.New("only known how on Linux")
 
-func setMD5(int, netip.Prefix, string) error { return errOnlyLinux }
+func setMD5(int, netip.Prefix, string) error { return errMD5{errOnlyLinux} }
 
 func sendTTL(int, bool) error { return errOnlyLinux }
 
