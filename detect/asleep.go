@@ -24,7 +24,7 @@ func (e *Engine) wakeAll() {
 // second.
 func (w *watch) restsUntil(e *Engine, now int64, revision int) int64 {
 	inc := w.inc
-	if inc == nil || inc.doc.Revision != revision || inc.episode != 0 {
+	if inc == nil || inc.doc.Revision != revision || inc.episode != 0 || inc.waveAt != 0 {
 		return 0
 	}
 	for _, t := range w.tracks {

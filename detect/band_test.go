@@ -10,10 +10,10 @@ import (
 // The stories of this file run by the minute: the engine reads weeks of them in a second. share lets a signal of an entity stand at a
 // level without naming prefixes.
 
-// shareWorld is a World whose lost prefixes are nearly all of one age: enough for what counts shares only.
+// shareWorld is a World whose prefixes are lost in order, and return in the opposite one: enough for what counts shares only.
 type shareWorld struct {
 	*sim
-	lostAt map[EntityID]int64
+	lostAt map[EntityID][]int64 // when each was lost
 	lost   map[EntityID]int
 	old    int // so many of the rows were lost in another time
 }
@@ -23,10 +23,12 @@ func (s *shareWorld) LostRows(e EntityID, _ SignalID, yield func(Row, int64)) {
 		if i < s.old {
 			yield(Row(i), base)
 		} else {
-			yield(Row(i), s.lostAt[e])
+			yield(Row(i), s.lostAt[e][i])
 		}
 	}
 }
+
+func (s *shareWorld) Origins(EntityID, SignalID, int64) int    { return 10 }
 func (s *shareWorld) Withdrawals(Row, int64, func(Withdrawal)) {}
 func (s *shareWorld) Watch(Row, int, int64)                    {}
 func (s *shareWorld) Unwatch(Row, int)                         {}
@@ -46,17 +48,25 @@ func newMinutes(t *testing.T, change func(*Config)) *minutes {
 	if change != nil {
 		change(&cfg)
 	}
-	w := &shareWorld{sim: s, lostAt: map[EntityID]int64{}, lost: map[EntityID]int{}}
+	w := &shareWorld{sim: s, lostAt: map[EntityID][]int64{}, lost: map[EntityID]int{}}
 	s.e = New(cfg, Synthetic, "corewatch test", "d1gest", w, nil)
 	return &minutes{sim: s, w: w, now: base - 60e6}
 }
 
+// age notes that n are lost, those beyond what was lost before since at.
+func (s *shareWorld) age(id EntityID, n int, at int64) {
+	list := s.lostAt[id]
+	list = list[:min(n, len(list))]
+	for len(list) < n {
+		list = append(list, at)
+	}
+	s.lostAt[id] = list
+}
+
 // loses makes n of a thousand prefixes of an entity lost, of as many units and of ten origins, now.
 func (m *minutes) loses(id EntityID, n int) {
-	if n > m.w.lost[id] {
-		m.w.lostAt[id] = m.now + 1e6
-	}
 	was := m.w.lost[id]
+	m.w.age(id, n, m.now+1e6)
 	m.w.lost[id] = n
 	if m.e.Open(id) {
 		for i := was; i < n; i++ {

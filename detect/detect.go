@@ -81,6 +81,9 @@ type World interface {
 	// LostRows lists the rows of the entity that are lost now, with since when (µs), in a stable order; since 0 when the monitor's
 	// own bookkeeping made them so.
 	LostRows(e EntityID, s SignalID, yield func(r Row, lostAt int64))
+	// Origins is how many distinct origins the rows of the entity have that were lost at or after from (µs), by the world's doing, are
+	// lost now, and are not deaggregated.
+	Origins(e EntityID, s SignalID, from int64) int
 	// Withdrawals lists the withdrawals of a row at or after from (µs) by peers that vote, newest first; it looks back some minutes.
 	Withdrawals(r Row, from int64, yield func(Withdrawal))
 	// MeanLoss is the mean over the entity's lost rows of the share of voters that withdrew (section 5).

@@ -95,8 +95,27 @@ type track struct {
 
 // above reports whether the track is above its floor and its band, measured from its frozen base.
 func (e *Engine) above(t *track, kind string) bool {
-	ok, _ := e.cfg.crossed(kind, &t.cur, t.base, e.factor(kind))
+	ok, _ := e.crossed(t.id, t.sig, &t.cur, t.base, e.risenSince(t.crossedAt, t.from), e.factor(kind))
 	return ok && t.cur.Level() > t.threshold
+}
+
+// crossed applies the floors. Of the low branch, like the prefixes, the origins are those of the rise: what has been lost for longer
+// than the recent low looks back is in the base, and makes no loss of one network a country's.
+func (e *Engine) crossed(id EntityID, sig SignalID, r *Reading, base level, since int64, factor float64) (bool, string) {
+	ok, branch := e.cfg.crossed(e.entities[id].Type, r, base, factor)
+	if ok && branch == lowBranch && e.world.Origins(id, sig, since) < e.cfg.CountryOrigins {
+		ok = false
+	}
+	return ok, branch
+}
+
+// risenSince is the time from which on a lost prefix can be part of the rise at an instant: the beginning of the recent low, or of a
+// slow decline (0: none).
+func (e *Engine) risenSince(at, from int64) int64 {
+	if from != 0 {
+		return from
+	}
+	return at - int64(e.cfg.BaselineMinutes+1)*60e6
 }
 
 // since is the time from which on a lost prefix belongs to the crossing.
@@ -153,7 +172,7 @@ func (e *Engine) Observe(id EntityID, sig SignalID, at int64, r Reading) {
 	if t.crossedAt == 0 {
 		base := t.recent.lowest(at)
 		t.recent.update(at, levelOf(&r))
-		if ok, branch := e.cfg.crossed(kind, &r, base, e.factor(kind)); ok && r.Level() > e.normal(t, at) {
+		if ok, branch := e.crossed(id, sig, &r, base, e.risenSince(at, 0), e.factor(kind)); ok && r.Level() > e.normal(t, at) {
 			e.cross(w, t, at, base, branch)
 		}
 		return

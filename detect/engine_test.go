@@ -373,14 +373,32 @@ func TestEpisodes(t *testing.T) {
 	s.want()
 	s.giveBack(5499.5, rows[62])
 	s.run(6000)
-	s.lose(6000.5, rows[62]) // within 15 min the same episode goes on
-	s.run(6099)
-	s.giveBack(6099.5, rows[62])
-	s.run(6999)
+	s.lose(6000.5, rows[62]) // within 15 min the same episode goes on, and after more than 3 it is told as a wave of it
+	s.run(6015)
 	s.want()
-	s.run(7000)
-	s.want("7000 episode ended confirmed")
-	if l := s.only().Episodes; len(l) != 2 || l[1].End.UnixMicro() != at(6100) || l[1].PeakLostShare != 0.44 {
+	s.run(6099)
+	s.want("6016 wave confirmed")
+	if l := s.only().Episodes; len(l) != 2 || l[1].Waves != 1 {
+		t.Errorf("%+v", l)
+	}
+	if r := s.only().Revisions; r[len(r)-1].Reason != "12 prefixes lost again since 2008-02-24T20:40:01Z, after 8 min under half of the episode's peak" {
+		t.Error(r[len(r)-1].Reason)
+	}
+	s.log = nil
+	s.giveBack(6099.5, rows[62])
+	s.run(6200)
+	s.lose(6200.5, rows[62]) // 100 s are no lull
+	s.run(6230)
+	s.giveBack(6230.5, rows[62])
+	s.run(6500)
+	s.lose(6500.5, rows[62]) // 270 s are, but 10 s are no wave
+	s.run(6510)
+	s.giveBack(6510.5, rows[62])
+	s.run(7410)
+	s.want()
+	s.run(7411)
+	s.want("7411 episode ended confirmed")
+	if l := s.only().Episodes; len(l) != 2 || l[1].End.UnixMicro() != at(6511) || l[1].PeakLostShare != 0.44 {
 		t.Errorf("%+v", l)
 	}
 }

@@ -83,13 +83,14 @@ func (inc *incident) episodes(e *Engine, w *watch, now int64) {
 	default:
 		reason = fmt.Sprintf("a further loss above the floor, after %d min under half of the peak", e.cfg.CloseAfter/60)
 	}
-	inc.inEpisode, inc.fell, inc.episodePeak = true, 0, rise
+	inc.inEpisode, inc.fell, inc.waveAt, inc.episodePeak = true, 0, 0, rise
 	inc.doc.Episodes = append(inc.doc.Episodes, ep)
 	inc.revise(e, w, "episode", reason)
 }
 
 // followEpisode keeps the peak of the open episode. It is over when what it added has been under RecoveringShare of its peak for
-// CloseAfter: what rises again before that is the same wave, or a network that flaps.
+// CloseAfter: what rises again before that belongs to it, or is a network that flaps. It is told as a wave when the level had been down
+// for ConfirmAfter and is up for EpisodeAfter.
 func (inc *incident) followEpisode(e *Engine, w *watch, now int64) {
 	ep := &inc.doc.Episodes[len(inc.doc.Episodes)-1]
 	ep.PeakLostShare = max(ep.PeakLostShare, Share(inc.unitShare(w)))
@@ -98,9 +99,17 @@ func (inc *incident) followEpisode(e *Engine, w *watch, now int64) {
 	inc.episodePeak = max(inc.episodePeak, rise)
 	switch {
 	case rise-inc.beforeRise >= e.cfg.RecoveringShare*(inc.episodePeak-inc.beforeRise):
+		if lull := now - inc.fell - inc.fellPaused; inc.fell != 0 && lull >= int64(e.cfg.ConfirmAfter)*1e6 {
+			inc.waveAt, inc.lull = now, lull
+		}
 		inc.fell = 0
+		if inc.waveAt != 0 && now-inc.waveAt >= int64(e.cfg.EpisodeAfter)*1e6 {
+			ep.Waves++
+			inc.revise(e, w, "wave", fmt.Sprintf("%d prefixes lost again since %s, after %d min under half of the episode's peak", inc.lostPrefixes(w)-inc.before, micros(inc.waveAt), inc.lull/60e6))
+			inc.waveAt = 0
+		}
 	case inc.fell == 0:
-		inc.fell, inc.fellPaused = now, 0
+		inc.fell, inc.fellPaused, inc.waveAt = now, 0, 0
 	case now-inc.fell-inc.fellPaused >= int64(e.cfg.CloseAfter)*1e6:
 		ep.End = micros(inc.fell)
 		inc.inEpisode, inc.episode = false, 0

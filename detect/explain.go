@@ -59,12 +59,13 @@ func (e *Engine) Standing(id EntityID, sig SignalID, at int64, reading Reading) 
 		ID: sig, Signal: sig.String(), Unit: sig.Unit(), Reading: reading, Level: reading.Level(), Factor: e.factor(kind), Settling: e.settling(at),
 		Unstable: e.cfg.Unstable(reading.Expected, reading.Unobservable),
 	}
-	var base level
+	base, since := level{}, e.risenSince(at, 0)
 	if w := e.watches[id]; w != nil && w.tracks[sig] != nil {
 		t := w.tracks[sig]
 		s.Band, s.Joined = e.normal(t, at), t.joined
 		if t.crossedAt != 0 {
 			base, s.CrossedAt, s.Band = t.base, micros(t.crossedAt), t.threshold
+			since = e.risenSince(t.crossedAt, t.from)
 		} else {
 			recent := t.recent
 			recent.slots = slices.Clone(recent.slots)
@@ -72,12 +73,16 @@ func (e *Engine) Standing(id EntityID, sig SignalID, at int64, reading Reading) 
 		}
 	}
 	s.Base, s.BaseUnits = base.all, base.units
-	s.Crossed, s.Branch = e.cfg.crossed(kind, &reading, base, s.Factor)
+	s.Crossed, s.Branch = e.crossed(id, sig, &reading, base, since, s.Factor)
 	if s.Crossed && s.Level <= s.Band {
 		s.Crossed, s.Branch = false, "band"
 	}
-	s.Unlearned, _ = e.cfg.crossed(kind, &reading, base, 1)
-	s.Tests = e.cfg.tests(kind, &reading, base, s.Factor)
+	s.Unlearned, _ = e.crossed(id, sig, &reading, base, since, 1)
+	origins := 0
+	if spread(kind) {
+		origins = e.world.Origins(id, sig, since)
+	}
+	s.Tests = e.cfg.tests(kind, &reading, base, origins, s.Factor)
 	return s
 }
 
@@ -87,7 +92,7 @@ func (c *Config) Unstable(expected, unobservable int64) bool {
 }
 
 // tests spells out what crossed compares.
-func (c *Config) tests(kind string, r *Reading, base level, factor float64) (out []Test) {
+func (c *Config) tests(kind string, r *Reading, base level, origins int, factor float64) (out []Test) {
 	share := func(s float64) float64 { return min(max(s, c.SmallShare), s*factor) }
 	now := levelOf(r)
 	low, all, units := float64(now.low-base.low), float64(now.all-base.all), float64(now.units-base.units)
@@ -106,7 +111,7 @@ func (c *Config) tests(kind string, r *Reading, base level, factor float64) (out
 		add("low branch", "prefixes lost, none of them deaggregated", low, float64(c.CountryPrefixes))
 		add("low branch", fmt.Sprintf("%.0f %% of %d prefixes, none of them deaggregated", 100*share(c.CountryShare), r.Prefixes), low, share(c.CountryShare)*prefixes)
 		add("low branch", fmt.Sprintf("%.0f %% of %d units", 100*share(c.CountryShare), r.Expected), units, share(c.CountryShare)*expected)
-		add("low branch", "origins of lost prefixes", float64(r.Origins), float64(c.CountryOrigins))
+		add("low branch", "origins of newly lost prefixes", float64(origins), float64(c.CountryOrigins))
 		add("high branch", "prefixes lost", all, float64(c.CountryPrefixes))
 		add("high branch", fmt.Sprintf("%.0f %% of %d prefixes", 100*share(c.CountryHighShare), r.Prefixes), all, share(c.CountryHighShare)*prefixes)
 	case r.Prefixes < c.SmallNetwork:

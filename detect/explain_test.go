@@ -26,7 +26,7 @@ func TestTestsSayWhatTheFloorDoes(t *testing.T) {
 		}
 		kind, factor := []string{"country", "network"}[r.IntN(2)], []float64{1, 3}[r.IntN(2)]
 		want, _ := cfg.crossed(kind, &x, base, factor)
-		got, branch := passes(cfg.tests(kind, &x, base, factor))
+		got, branch := passes(cfg.tests(kind, &x, base, x.Origins, factor))
 		if x.LostPrefixes-base.all <= 0 { // the floor asks that first of all
 			got = false
 		}

@@ -109,13 +109,16 @@ func (c *Config) crossed(kind string, r *Reading, base level, factor float64) (b
 			return true, "high branch"
 		}
 		return low >= c.CountryPrefixes && float64(low) >= share(c.CountryShare)*float64(r.Prefixes) &&
-			float64(units) >= share(c.CountryShare)*float64(r.Expected) && r.Origins >= c.CountryOrigins, "low branch"
+			float64(units) >= share(c.CountryShare)*float64(r.Expected) && r.Origins >= c.CountryOrigins, lowBranch
 	}
 	if r.Prefixes < c.SmallNetwork {
 		return r.LostPrefixes == r.Prefixes && r.Deaggregated == 0, small(kind)
 	}
 	return units >= c.NetworkUnits && max(ratio(float64(units), float64(r.Expected)), ratio(float64(low), float64(r.Prefixes))) >= share(c.NetworkShare), kind
 }
+
+// lowBranch is the branch that asks for several origins.
+const lowBranch = "low branch"
 
 // spread reports the kinds of entity that have the floors of a country: their loss must be spread over origins, or large. A network
 // and a region have the other (section 4).

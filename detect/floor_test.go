@@ -191,3 +191,32 @@ func TestShares(t *testing.T) {
 		t.Errorf("of nothing: %v", z.Level())
 	}
 }
+
+// TestOriginsOfTheRise: two networks have been away for an hour when a third loses 5 % of the country. That is the loss of a network: the
+// origins of what was away before make no country's of it. With two more that lose something now, it is one.
+func TestOriginsOfTheRise(t *testing.T) {
+	for also, want := range map[int]int{0: 0, 1: 0, 2: 1} {
+		s := newSim(t)
+		id, rows := s.country("MT", 100, 1)
+		for i := range 10 {
+			s.rows[rows[80+i]].origin = uint32(64600 + i) // the others are of one
+		}
+		s.run(9)
+		s.lose(10, rows[80:82]...)
+		s.run(3600)
+		s.lose(3600.5, append(rows[:10:10], rows[82:82+also]...)...)
+		s.run(3700)
+		if got := len(s.e.Incidents()); got != want {
+			t.Errorf("%d networks beside: %d incidents", also, got)
+		}
+		var origins float64
+		for _, x := range s.e.Standing(id, BGPv4, at(3700), s.reading(id, BGPv4)).Tests {
+			if x.What == "origins of newly lost prefixes" {
+				origins = x.Have
+			}
+		}
+		if origins != float64(1+also) {
+			t.Errorf("%d networks beside: explained with %v origins", also, origins)
+		}
+	}
+}

@@ -199,6 +199,7 @@ type Episode struct {
 	Latest        Time  `json:"latest,omitzero"`   // when the level was crossed; both of later episodes only
 	PeakLostShare Share `json:"peak_lost_share"`
 	Prefixes      int   `json:"prefixes,omitempty"` // of a later one: prefixes lost beside those lost before it
+	Waves         int   `json:"waves,omitempty"`    // of a later one: how often it rose again after some minutes under half of its peak; each is a revision
 	End           Time  `json:"end,omitzero"`
 }
 

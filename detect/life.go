@@ -30,6 +30,8 @@ type incident struct {
 	inEpisode  bool
 	fell       int64 // since when the level has been down in the open episode; 0 when it is not
 	fellPaused int64 // of that, how long every collector was silent
+	waveAt     int64 // since when it is up again after a lull in the open episode, until that is told; 0 when not
+	lull       int64 // how long it had been down
 	easedAt    int64 // since when it has been recovering, pauses not counted
 	calmAt     int64 // when it had last been recovering for CloseAfter; 0 before that
 	beforeRise float64

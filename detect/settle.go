@@ -105,7 +105,7 @@ func (inc *incident) crossedAgain(e *Engine, w *watch, now int64) (*again, *trac
 		if a.at != 0 {
 			fresh = *a
 		}
-		if ok, _ := e.cfg.crossed(e.entities[w.id].Type, &t.cur, fresh.base, e.factor(e.entities[w.id].Type)); !ok || fresh.from == 0 && t.alertLevel() <= e.normal(t, now) {
+		if ok, _ := e.crossed(w.id, t.sig, &t.cur, fresh.base, e.risenSince(fresh.at, fresh.from), e.factor(e.entities[w.id].Type)); !ok || fresh.from == 0 && t.alertLevel() <= e.normal(t, now) {
 			*a = again{}
 			continue
 		}

@@ -65,11 +65,15 @@ func (e *Engine) slowly(w *watch, t *track, now int64, level float64) {
 		return
 	}
 	base := t.levelAt(ref)
-	if ok, _ := e.cfg.crossed(kind, &t.cur, base, 1); !ok {
+	if ok, _ := e.crossed(t.id, t.sig, &t.cur, base, s.began, 1); !ok {
 		return
 	}
-	if !e.declined(t, base) {
+	rise := t.cur.LostPrefixes - base.all
+	if 2*e.lostWithin(t, s.began, now) < rise { // the share rose because its denominator shrank, or by our own bookkeeping
 		s.setAside(level, now)
+		return
+	}
+	if 2*e.lostWithin(t, s.began, now-int64(e.cfg.SlowThreshold)*60e6) < rise { // most of it came at once: that is for the recent low to judge
 		return
 	}
 	if w.inc != nil {
@@ -126,14 +130,12 @@ func (t *track) levelAt(share float64) level {
 	return level{units: int64(math.Ceil(share * float64(t.cur.Expected))), low: n, all: n}
 }
 
-// declined reports whether at least half of the rise over base are prefixes lost since the sum left zero; else the share rose because
-// its denominator shrank, or by our own bookkeeping.
-func (e *Engine) declined(t *track, base level) bool {
-	lost := 0
+// lostWithin is how many prefixes are lost now that were lost in [from, until].
+func (e *Engine) lostWithin(t *track, from, until int64) (n int) {
 	e.world.LostRows(t.id, t.sig, func(_ Row, at int64) {
-		if at >= t.slow.began {
-			lost++
+		if at >= from && at <= until {
+			n++
 		}
 	})
-	return 2*lost >= t.cur.LostPrefixes-base.all
+	return n
 }

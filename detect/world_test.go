@@ -185,6 +185,16 @@ func (s *sim) LostRows(e EntityID, sig SignalID, yield func(Row, int64)) {
 	})
 }
 
+func (s *sim) Origins(e EntityID, sig SignalID, from int64) int {
+	seen := map[uint32]bool{}
+	s.each(e, sig, func(_ Row, x *fakeRow) {
+		if x.state == PrefixLost && x.lostAt >= from {
+			seen[x.origin] = true
+		}
+	})
+	return len(seen)
+}
+
 func (s *sim) Withdrawals(r Row, from int64, yield func(Withdrawal)) {
 	for _, w := range s.rows[r].by {
 		if w.At >= from {

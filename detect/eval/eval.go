@@ -13,6 +13,11 @@
 // and none is a false alarm. An alert that begins more than Late (1 h) after the event's start, while the event lasts, is no false
 // alarm either, and has not found it.
 //
+// Waves are counted beside that. An event that was not found is a wave when an alert of its entity had begun before it, was open, and
+// told during it (between First and End, and within Late of Start) that the loss is there again: a reader of the alert knows of it, and when. It
+// is found in Score.Waves alone, and gives no start: the alert is about something larger. Score.Inside adds the events that began while an
+// alert of their entity was open and said nothing then: known to be in trouble, and not told of.
+//
 // An event marked Minor must not be found, and finding it is no false alarm: it is real by the truth, and below what the methods
 // publish. An alert smaller than Options.MinSize that is about no event is neither right nor false: a truth that has no events of
 // that size cannot say. Such alerts are counted apart.
@@ -47,7 +52,8 @@ type Alert struct {
 	Published bgp.Micros // others can know
 	End       bgp.Micros
 	Retracted bool
-	Size      int // prefixes lost, or blocks where the method counts those; 0 when it does not say
+	Told      []bgp.Micros // while it was open, the revisions that said the loss is there, or there again; raised with the first
+	Size      int          // prefixes lost, or blocks where the method counts those; 0 when it does not say
 	Detail    string
 }
 
@@ -98,12 +104,15 @@ func (o Options) Days() float64 {
 type Score struct {
 	Method string `json:"method"`
 
-	Recall      Ratio `json:"recall"`       // events found, of those that are not Minor
-	Precision   Ratio `json:"precision"`    // alerts about an event, of all
-	FalseAlarms Rate  `json:"false_alarms"` // the rest, a day
+	Recall      Ratio `json:"recall"`            // events found, of those that are not Minor
+	Waves       Ratio `json:"recall_with_waves"` // found, or told as a wave of an alert that was open before
+	Inside      Ratio `json:"recall_with_open"`  // or began while one was open, whatever that said
+	Precision   Ratio `json:"precision"`         // alerts about an event, of all
+	FalseAlarms Rate  `json:"false_alarms"`      // the rest, a day
 
 	StartToRaised    Spread `json:"start_to_raised"`    // from the event's start to the alert, seconds
 	StartToPublished Spread `json:"start_to_published"` // until others can know
+	StartToWave      Spread `json:"start_to_wave"`      // until a wave was told
 	FirstToCrossed   Spread `json:"first_withdrawal_to_t0"`
 	CrossedToRaised  Spread `json:"t0_to_raised"`
 
@@ -123,7 +132,7 @@ type Score struct {
 
 // Disagreement is one place where method and truth differ.
 type Disagreement struct {
-	What   string        `json:"what"` // "missed", "false", "start" (interval does not hold the start), "retracted"
+	What   string        `json:"what"` // "missed", "wave" (not found, but told as a wave of an open alert), "false", "start" (interval does not hold the start), "retracted"
 	Entity detect.Entity `json:"entity"`
 	Signal string        `json:"signal,omitempty"`
 	From   detect.Time   `json:"from"`

@@ -314,3 +314,31 @@ func TestFrom(t *testing.T) {
 		t.Errorf("the paper's day is %v days from %v", d, at(0).Time())
 	}
 }
+
+// TestToldWaves: an alert is open for hours. Of five later events it tells of one in time, of one too late, of one never; one is of the
+// other family; the last begins after its end.
+func TestToldWaves(t *testing.T) {
+	open := alert("x1", "AA", 1030, 20000)
+	open.Told = []bgp.Micros{at(1045), at(5040), at(12500)}
+	six := event("AA", 14000, 15000)
+	six.Signal = "bgp.v6"
+	s := Evaluate([]Event{
+		event("AA", 1000, 1500), event("AA", 5000, 5600), event("AA", 8000, 12600), event("AA", 13600, 13900), six, event("AA", 22000, 23000),
+	}, Method{Name: "m", Alerts: []Alert{open}}, day())
+	if s.Recall != (Ratio{1, 6}) || s.Waves != (Ratio{2, 6}) || s.Inside != (Ratio{4, 6}) || s.Precision != (Ratio{1, 1}) {
+		t.Errorf("found %v, told %v, open %v, precision %v", s.Recall, s.Waves, s.Inside, s.Precision)
+	}
+	if s.StartToWave.N != 1 || s.StartToWave.P50 != 40 {
+		t.Errorf("told after %v", s.StartToWave)
+	}
+	what := map[string]int{}
+	for _, d := range s.Disagreements {
+		what[d.What]++
+		if d.What == "wave" && (d.Alert != "x1" || !strings.HasSuffix(d.Detail, "told at 2023-11-15T01:24:00Z")) {
+			t.Errorf("%+v", d)
+		}
+	}
+	if what["missed"] != 4 || what["wave"] != 1 {
+		t.Errorf("%v", what)
+	}
+}

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -18,6 +19,9 @@ const (
 	Suspected Level = "suspected"
 	Confirmed Level = "confirmed"
 )
+
+// says are the changes of revisions that say that the loss is there, or there again.
+var says = []string{"opened", "confirmed", "partial", "relapsed", "size", "episode", "wave"}
 
 // FromIncidents makes alerts of our method's outages, each in its last revision, that reached the level. Every later episode of
 // an incident is an alert of its own: it begins at the episode's start and is raised by the revision that announces it.
@@ -45,7 +49,13 @@ func FromIncidents(incidents []*detect.Incident, level Level) (alerts []Alert) {
 			p := inc.Signals[0].Prefixes
 			a.Size, a.Detail = p.Lost, fmt.Sprintf("%d of %d prefixes", p.Lost, p.Expected)
 		}
+		for _, r := range inc.Revisions {
+			if at := micros(r.At); at >= a.Raised && slices.Contains(says, r.Change) {
+				a.Told = append(a.Told, at)
+			}
+		}
 		alerts = append(alerts, a)
+		a.Told = nil
 		for n, e := range inc.Episodes {
 			if n == 0 {
 				continue

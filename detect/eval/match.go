@@ -12,11 +12,13 @@ import (
 // matching says which alert is about which event.
 type matching struct {
 	o      Options
-	events []Event // by start
-	alerts []Alert // by the end of their start interval
-	best   []int   // by event: the alert that gives its delays; -1 when none
-	joined []bool  // by event: found as the continuation of another
-	about  []bool  // by alert: about an event
+	events []Event  // by start
+	alerts []Alert  // by the end of their start interval
+	best   []int    // by event: the alert that gives its delays; -1 when none
+	joined []bool   // by event: found as the continuation of another
+	wave   []told   // by event: otherwise, the alert that told of it
+	inside []string // by event: the alert that was open when it began
+	about  []bool   // by alert: about an event
 }
 
 func newMatching(events []Event, alerts []Alert, o Options) *matching {
@@ -28,6 +30,7 @@ func newMatching(events []Event, alerts []Alert, o Options) *matching {
 		return cmp.Or(cmp.Compare(a.begun(), b.begun()), cmp.Compare(a.Entity.Key(), b.Entity.Key()), cmp.Compare(a.ID, b.ID))
 	})
 	m.best, m.joined, m.about = make([]int, len(events)), make([]bool, len(events)), make([]bool, len(alerts))
+	m.wave, m.inside = make([]told, len(events)), make([]string, len(events))
 	byEntity := map[string][]int{}
 	for i := range m.alerts {
 		k := m.alerts[i].Entity.Key()
@@ -60,9 +63,31 @@ func newMatching(events []Event, alerts []Alert, o Options) *matching {
 				m.joined[i] = true
 				covered[j] = max(covered[j], e.until())
 			}
+			if open && a.fits(e) && m.inside[i] == "" {
+				m.inside[i] = a.ID
+			}
+			if at := a.told(e, m.o.Late); at != 0 && a.fits(e) && open && (m.wave[i].at == 0 || at < m.wave[i].at) {
+				m.wave[i] = told{at, a.ID}
+			}
 		}
 	}
 	return m
+}
+
+// told is when an alert told of an event, and which.
+type told struct {
+	at bgp.Micros
+	id string
+}
+
+// told is the first word about the loss during the event; 0 when there is none.
+func (a *Alert) told(e *Event, late bgp.Micros) bgp.Micros {
+	for _, t := range a.Told {
+		if t >= cmp.Or(e.First, e.Start) && t <= min(e.until(), e.Start+late) {
+			return t
+		}
+	}
+	return 0
 }
 
 // begun is the latest moment at which the alert can have started: the end of its start interval.
@@ -101,14 +126,25 @@ func (m *matching) score(name string) Score {
 			continue
 		}
 		s.Recall.Of++
+		s.Waves.Of++
+		s.Inside.Of++
 		switch {
 		case m.best[i] >= 0:
 			s.Recall.N++
+			s.Waves.N++
 			m.times(&s, e, &m.alerts[m.best[i]])
 		case m.joined[i]:
 			s.Recall.N++
+			s.Waves.N++
+		case m.wave[i].at != 0:
+			s.Waves.N++
+			s.StartToWave.add(m.wave[i].at, e.Start)
+			s.differ("wave", e.Entity, e.Signal, e.Start, e.End, m.wave[i].id, e.Detail+", told at "+detect.At(m.wave[i].at.Time()).String())
 		default:
-			s.differ("missed", e.Entity, e.Signal, e.Start, e.End, "", e.Detail)
+			s.differ("missed", e.Entity, e.Signal, e.Start, e.End, m.inside[i], e.Detail)
+		}
+		if m.best[i] >= 0 || m.joined[i] || m.wave[i].at != 0 || m.inside[i] != "" {
+			s.Inside.N++
 		}
 	}
 	for j := range m.alerts {
@@ -190,7 +226,7 @@ func (s *Score) differ(what string, of detect.Entity, signal string, from, until
 }
 
 func (s *Score) spreads() []*Spread {
-	return []*Spread{&s.StartToRaised, &s.StartToPublished, &s.FirstToCrossed, &s.CrossedToRaised, &s.Width, &s.EndError}
+	return []*Spread{&s.StartToRaised, &s.StartToPublished, &s.StartToWave, &s.FirstToCrossed, &s.CrossedToRaised, &s.Width, &s.EndError}
 }
 
 func seconds(d bgp.Micros) string {

@@ -68,10 +68,13 @@ var rows = []struct {
 	cell func(s *Score) fmt.Stringer
 }{
 	{"recall", func(s *Score) fmt.Stringer { return s.Recall }},
+	{"... or told as a wave", func(s *Score) fmt.Stringer { return s.Waves }},
+	{"... or while one was open", func(s *Score) fmt.Stringer { return s.Inside }},
 	{"precision", func(s *Score) fmt.Stringer { return s.Precision }},
 	{"false alarms", func(s *Score) fmt.Stringer { return s.FalseAlarms }},
 	{"start to alert", func(s *Score) fmt.Stringer { return s.StartToRaised }},
 	{"start to published", func(s *Score) fmt.Stringer { return s.StartToPublished }},
+	{"start to word of a wave", func(s *Score) fmt.Stringer { return s.StartToWave }},
 	{"first withdrawal to t0", func(s *Score) fmt.Stringer { return s.FirstToCrossed }},
 	{"t0 to alert", func(s *Score) fmt.Stringer { return s.CrossedToRaised }},
 	{"start interval holds start", func(s *Score) fmt.Stringer { return s.StartCovered }},
@@ -136,7 +139,7 @@ func (s *Score) Summary() string {
 		return text
 	}
 	var parts []string
-	for _, what := range []string{"missed", "false", "start", "retracted"} {
+	for _, what := range []string{"missed", "wave", "false", "start", "retracted"} {
 		n, of := 0, map[string]bool{}
 		for _, d := range s.Disagreements {
 			if d.What == what {

@@ -28,6 +28,17 @@ func (m *Monitor) LostRows(e detect.EntityID, s detect.SignalID, yield func(dete
 	})
 }
 
+// Origins implements detect.World.
+func (m *Monitor) Origins(e detect.EntityID, s detect.SignalID, from int64) int {
+	seen := map[uint32]bool{} // counted only
+	m.fams[s].each(e, func(_ visibility.RowID, x *row) {
+		if x.judged == lost && !x.covered && x.marks&ours == 0 && x.origin != 0 && int64(x.lostAt) >= from {
+			seen[x.origin] = true
+		}
+	})
+	return len(seen)
+}
+
 // Withdrawals implements detect.World.
 func (m *Monitor) Withdrawals(h detect.Row, from int64, yield func(detect.Withdrawal)) {
 	f, r := m.row(h)

@@ -194,18 +194,12 @@ func brief(m []eval.Method) []eval.Method {
 	return m
 }
 
-// belowFloor says that a method which publishes its floors owes nobody an alert about the event. Of a network, prefixes under a live
-// less specific one of the same origin do not count, as the method says.
-func belowFloor(t *truth.Event) bool {
-	if t.Kind == "network" {
-		plain := t.Dark - t.Covered
-		return plain < 3 || plain*20 < t.Total
-	}
-	return t.Floor() == ""
-}
+// belowFloor says that a method which publishes its floors owes nobody an alert about the event: it reached none of them for three
+// minutes, by the truth's own count.
+func belowFloor(t *truth.Event) bool { return !t.Held.Any() }
 
 // belowNotice says that an event is too small for a notification.
-func belowNotice(t *truth.Event) bool { return belowFloor(t) || t.Dark-t.Covered < notified }
+func belowNotice(t *truth.Event) bool { return belowFloor(t) || t.Dark-t.Covered-t.Young < notified }
 
 // rv2008 scores 42 hours of a RouteViews collector. The first 21 were looked at when numbers were chosen.
 func (e Eval) rv2008(ctx context.Context) (*evalResult, error) {

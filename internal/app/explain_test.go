@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 		says         []string // in the text
 		not          string
 	}{
-		{"country-outage.txt", "country:XA", 5 * time.Minute, verdictQuiet, []string{"0 of 200 observable", "origins of lost prefixes", "3 short"}, "afterwards"},
+		{"country-outage.txt", "country:XA", 5 * time.Minute, verdictQuiet, []string{"0 of 200 observable", "origins of newly lost prefixes", "3 short"}, "afterwards"},
 		{"country-outage.txt", "country:XA", 10*time.Minute + 20*time.Second, verdictCrossed, []string{"t0", "low branch", "and it did", "opened", "confirmed"}, ""},
 		{"country-outage.txt", "country:XA", 15 * time.Minute, verdictIncident, []string{"confirmed since", "explained by", "AS65001"}, ""},
 		{"below-floor.txt", "country:XA", 10*time.Minute + 40*time.Second, verdictBelow, []string{"1 more (3 % of 400 units: 11 of 12)", " of 20 voters withdrew"}, "afterwards"},

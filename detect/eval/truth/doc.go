@@ -1,5 +1,5 @@
 // Package truth derives from recorded BGP messages what was unreachable, and when: the yardstick for the detector and its rivals.
-// It shares no code with them. It reads UPDATE bytes itself, knows nothing of floors over units, of expected peers or of peer
+// It shares no code with them. It reads UPDATE bytes itself, knows nothing of expected peers or of peer
 // health, and may look at the whole record before it judges any moment of it, which a detector never can. It imports the standard
 // library and bgp/mrt, and of the latter only the framing of records.
 //
@@ -55,8 +55,17 @@
 // prefixes that is at most 300 s before Start. Recovered is when 90 % of all prefixes that were dark in the run were back, and
 // stayed so for 3 minutes: it may lie after End. It is not known when the record ends, or the next run begins, before that.
 //
-// Not considered: whether a dark prefix lies under a live less specific one, and whether it ever comes back. Both decide whether
-// anyone was cut off and neither decides whether the prefix was withdrawn; the event says how many were covered, and how it ended.
+// Not considered, in what is an event: whether a dark prefix lies under a live less specific one, for how long it was there, how many
+// addresses it has, and whether it ever comes back. They decide whether anyone was cut off and none decides whether the prefix was
+// withdrawn.
+//
+// Floors. An event says beside that which floors that a method may publish it reached, and which it held for 3 minutes: of the dark
+// prefixes neither covered nor young count. Covered: most of the known carriers of a less specific prefix of the same origin, at least
+// one, still carry that one; of a block from which nothing was withdrawn more is seldom known. Young: the record did not name the prefix
+// an hour before it was dark, and was an hour old by then; what comes for minutes and goes was not lost. Blocks are /24 (IPv4) and /48,
+// each counted for the lowest prefix of the record that covers it. It is looked at when the dark prefixes have changed, at the end of
+// that second.
+//
 // Records with ADD-PATH path identifiers are counted and not read. An announcement with a malformed attribute is believed as long
 // as the lengths add up; RFC 7606 is not applied.
 package truth

@@ -23,8 +23,13 @@ type Event struct {
 	Dark     int           // prefixes dark at Peak
 	Total    int           // prefixes of the entity in the whole record
 	Need     int           // dark prefixes that the floor asks for
-	Covered  int           // of Dark, under a less specific prefix of the same origin that most of its carriers still carry
+	Covered  int           // of Dark, under a less specific prefix of the same origin that most of its known carriers still carry
+	Young    int           // of Dark and not Covered: first named less than an hour before they were dark
+	Units    int64         // blocks (/24, /48) of the entity in the whole record
+	Gone     int64         // of Units, of prefixes dark at Peak that are not Covered
 	Origins  []OriginCount // of Dark, by origin AS; most first, then ascending
+	Reached  Floors        // at any moment of it
+	Held     Floors        // for 3 minutes without a break
 	Prefixes []Prefix      // all that were dark in the run, in order of Start, then of prefix
 }
 
@@ -55,28 +60,6 @@ type Prefix struct {
 
 // Share is the share of the entity's prefixes that was dark at the peak.
 func (e *Event) Share() float64 { return float64(e.Dark) / float64(e.Total) }
-
-// Floor says which of the published floors of a country (docs/method.md, section 4) the peak reaches by the count of prefixes:
-// "high", "low", or "" for neither. It is for choosing which events a method that names its floors must find; the truth itself
-// does not depend on it. Networks are always "low": their floor is that of the event.
-func (e *Event) Floor() string {
-	if e.Kind == "network" {
-		return "low"
-	}
-	share := e.Share()
-	plain := e.Dark - e.Covered
-	switch {
-	case e.Total < 16:
-		if share >= 0.90 && e.Dark >= 3 {
-			return "high"
-		}
-	case share >= 0.30 && e.Dark >= 8:
-		return "high"
-	case plain >= 8 && float64(plain) >= 0.03*float64(e.Total) && len(e.Origins) >= 3:
-		return "low"
-	}
-	return ""
-}
 
 // Loss is a session that lost its table without its collector saying so: it withdrew that many prefixes within one minute.
 type Loss struct {

@@ -33,8 +33,8 @@ type judge struct {
 	need     [2]int // known carriers, by family
 	entities map[entityKey]*entity
 	gone     []goneAt // in order of time
-	flushed  int64    // second up to which peaks are described
-	dirty    []*run   // whose peak grew in the second after that
+	flushed  int64    // second up to which runs are described
+	dirty    []*run   // that changed in the second after that
 	blinded  []int    // by session: how many of its blind spans have begun
 }
 
@@ -59,6 +59,7 @@ func newJudge(r *record, country func(netip.Prefix, uint32) string) *judge {
 			if proven {
 				w.cells[s] = up
 				w.carry[r.sessions[s].asn] = carried
+				w.since = r.result.From
 				r.result.LearnedByWithdrawn++
 			}
 		}
@@ -72,6 +73,7 @@ func newJudge(r *record, country func(netip.Prefix, uint32) string) *judge {
 			}
 		}
 	}
+	j.weigh()
 	for _, e := range j.entities {
 		percent := countryFloor
 		if e.kind == "network" {
@@ -231,7 +233,8 @@ func (j *judge) lighten(n int32, at int64, back bool) {
 	}
 }
 
-// covered reports whether most of the carriers of a live less specific prefix of the same origin still carry that one.
+// covered reports whether most of the known carriers of a less specific prefix of the same origin still carry that one. One is enough: a
+// block of which nothing was withdrawn is seldom named, and less often by many.
 func (j *judge) covered(w *row, at int64) bool {
 	shortest := uint8(8)
 	if w.key.family == 6 {
@@ -248,7 +251,7 @@ func (j *judge) covered(w *row, at int64) bool {
 		if c.dark != 0 || c.origin() != origin {
 			continue
 		}
-		if have, had := c.count90(at); had >= minCarriers && 2*have >= had {
+		if have, had := c.count90(at); have > 0 && 2*have >= had {
 			return true
 		}
 	}

@@ -25,12 +25,14 @@ type row struct {
 	key     key
 	cells   []uint8 // by session; shorter than the list of sessions when the last ones never name the prefix
 	origins []originCount
+	since   int64 // when it was first named; the beginning of the record when it was carried then
 
 	// Of the second walk. carry says for each ASN: carried (up), the second in which it became down, or 0 (unknown).
 	carry   []uint32
 	ref     []uint64 // while dark: the ASNs that carried it in the hour before, as bits
 	fell    int64    // the withdrawal with which it fell under 90 %; 0 while it is there
 	dark    int64    // since when; 0 when not
+	blocks  int64    // that it covers and no more specific prefix does
 	members [2]membership
 }
 

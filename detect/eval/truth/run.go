@@ -15,6 +15,7 @@ type entityKey struct {
 type entity struct {
 	entityKey
 	total, need int
+	blocks      int64
 	dark        []int32 // rows, in no order
 	overdue     []int32 // rows dark for an hour inside the run: they leave with its end
 	run         *run    // from the floor being reached until it has been missed for 3 minutes
@@ -28,21 +29,21 @@ type membership struct {
 }
 
 type run struct {
-	of            *entity
-	first, start  int64
-	begin         int64
-	stretch       int64 // beginning of the present stretch without a break
-	gap           int64 // beginning of the present break; 0 when there is none
-	long          bool  // a stretch lasted 3 minutes
-	ending        Ending
-	peak          int
-	peakAt        int64
-	dirty         bool
-	coveredAtPeak int
-	originsAtPeak []OriginCount
-	members       map[int32]*Prefix
-	back          int // members that are back
-	recovered     int64
+	of           *entity
+	first, start int64
+	begin        int64
+	stretch      int64 // beginning of the present stretch without a break
+	gap          int64 // beginning of the present break; 0 when there is none
+	long         bool  // a stretch lasted 3 minutes
+	ending       Ending
+	peak         int
+	peakAt       int64
+	dirty, grew  bool
+	atPeak       described
+	low, high    stretchOf // of the floors
+	members      map[int32]*Prefix
+	back         int // members that are back
+	recovered    int64
 }
 
 func (j *judge) join(w *row, i int, k entityKey) {
@@ -59,7 +60,7 @@ func (j *judge) join(w *row, i int, k entityKey) {
 // over.
 func (j *judge) advance(at int64) {
 	if s := at - at%second; s > j.flushed {
-		j.describePeaks(j.flushed)
+		j.describeRuns(j.flushed)
 		j.flushed = s
 	}
 	for len(j.gone) > 0 && j.gone[0].dark+memory <= at {
@@ -113,12 +114,9 @@ func (j *judge) enter(e *entity, n int32, i int, at int64) {
 		r.add(n, w, at)
 	}
 	if len(e.dark) > r.peak {
-		r.peak, r.peakAt = len(e.dark), at
-		if !r.dirty {
-			r.dirty = true
-			j.dirty = append(j.dirty, r)
-		}
+		r.peak, r.peakAt, r.grew = len(e.dark), at, true
 	}
+	j.changed(r)
 }
 
 // leave takes out a prefix that is not dark any more: it is back, or can no longer be judged.
@@ -132,6 +130,7 @@ func (j *judge) leave(e *entity, n int32, i int, at int64, back bool) {
 	if r == nil {
 		return
 	}
+	j.changed(r)
 	if back {
 		r.returned(n, at)
 	}
@@ -236,28 +235,26 @@ func (r *run) returned(n int32, at int64) {
 	}
 }
 
-// describePeaks notes what was dark at peaks that grew in the second that is over.
-func (j *judge) describePeaks(at int64) {
+// describeRuns notes what was dark, in the second that is over, in runs that changed in it.
+func (j *judge) describeRuns(at int64) {
 	for _, r := range j.dirty {
 		r.dirty = false
-		count := map[uint32]int{}
-		r.coveredAtPeak = 0
-		for _, n := range r.of.dark {
-			w := &j.rows[n]
-			count[w.origin()]++
-			if j.covered(w, at) {
-				r.coveredAtPeak++
-			}
+		d := j.describe(r.of, at)
+		if r.grew {
+			r.grew, r.atPeak = false, d
 		}
-		r.originsAtPeak = r.originsAtPeak[:0]
-		for as, n := range count {
-			r.originsAtPeak = append(r.originsAtPeak, OriginCount{as, n})
-		}
-		slices.SortFunc(r.originsAtPeak, func(a, b OriginCount) int {
-			return cmp.Or(cmp.Compare(b.Dark, a.Dark), cmp.Compare(a.AS, b.AS))
-		})
+		f := r.of.floors(&d)
+		r.low.note(f.Low, at)
+		r.high.note(f.High, at)
 	}
 	j.dirty = j.dirty[:0]
+}
+
+func (j *judge) changed(r *run) {
+	if !r.dirty {
+		r.dirty = true
+		j.dirty = append(j.dirty, r)
+	}
 }
 
 // close writes the event of a run that is over; of one without a stretch of 3 minutes, none.
@@ -268,10 +265,14 @@ func (j *judge) close(r *run, now int64) {
 	if now-r.recovered < hold {
 		r.recovered = 0
 	}
+	r.low.until(r.gap)
+	r.high.until(r.gap)
 	e := Event{
 		Kind: r.of.kind, Code: r.of.code, Family: int(r.of.family),
 		First: r.first, Start: r.start, Begin: r.begin, Peak: r.peakAt, End: r.gap, Recovered: r.recovered, Ending: r.ending,
-		Dark: r.peak, Total: r.of.total, Need: r.of.need, Covered: r.coveredAtPeak, Origins: r.originsAtPeak,
+		Dark: r.peak, Total: r.of.total, Need: r.of.need, Covered: r.atPeak.covered, Young: r.atPeak.young, Origins: r.atPeak.origins,
+		Units: r.of.blocks, Gone: r.atPeak.gone,
+		Reached: Floors{r.low.reached, r.high.reached}, Held: Floors{r.low.held, r.high.held},
 	}
 	rows := make([]int32, 0, len(r.members))
 	for n := range r.members {
@@ -294,7 +295,7 @@ func compareKeys(a, b key) int {
 func (j *judge) finish() {
 	end := j.result.Until
 	j.advance(end)
-	j.describePeaks(end)
+	j.describeRuns(end)
 	for _, e := range j.entities {
 		j.settle(e, end)
 		j.close(e.trail, end)

@@ -25,6 +25,9 @@ func (v survey) lost(s int, _ int64) {
 
 func (v survey) said(s int, n int32, e *elem, at int64) {
 	w, x := &v.rows[n], &v.sessions[s]
+	if w.since == 0 {
+		w.since = at
+	}
 	cell := w.cell(s)
 	old := *cell & stateBits
 	if *cell&named == 0 {

@@ -38,8 +38,8 @@ func TestOneOutage(t *testing.T) {
 		if e.Kind != kind || got != want || e.Dark != 5 || e.Total != 5 || e.Need != 4 || e.Ending != EndedBack || len(e.Prefixes) != 5 {
 			t.Errorf("%s: %+v, want times %v and 5 of 5 dark", kind, e, want)
 		}
-		if len(e.Origins) != 1 || e.Origins[0] != (OriginCount{64500, 5}) || e.Share() != 1 || e.Floor() != map[string]string{"country": "high", "network": "low"}[kind] {
-			t.Errorf("%s: origins %v, share %v, floor %q", kind, e.Origins, e.Share(), e.Floor())
+		if len(e.Origins) != 1 || e.Origins[0] != (OriginCount{64500, 5}) || e.Share() != 1 || e.Held != (Floors{Low: kind == "network", High: kind == "country"}) {
+			t.Errorf("%s: origins %v, share %v, floors %v", kind, e.Origins, e.Share(), e.Held)
 		}
 		if m := e.Prefixes[4]; m != (Prefix{netip.MustParsePrefix("10.0.4.0/24"), 64500, at(110), at(190), at(600)}) {
 			t.Errorf("%s: last prefix %+v", kind, m)
@@ -431,8 +431,8 @@ func TestCountryAtPeak(t *testing.T) {
 	if e.Start != at(1100) || e.First != at(1100) || e.Prefixes[0].Start != at(11) || e.Begin != at(1100) || e.End != at(2000) || e.Recovered != 0 {
 		t.Errorf("times: %+v", e)
 	}
-	if got := e.Floor(); got != "" {
-		t.Errorf("floor %q: seven that are not covered are fewer than 8", got)
+	if e.Reached.Any() {
+		t.Errorf("floors %v: seven that are not covered are fewer than 8", e.Reached)
 	}
 	for range 5 {
 		if again := derive(t, p, func(netip.Prefix, uint32) string { return "ZZ" }); !reflect.DeepEqual(res, again) {
