@@ -28,7 +28,9 @@ type Options struct {
 	// Buffer is how many octets of records wait for Poll before the connection is no longer read; default 64 MiB. The service then closes it: that is a gap, and is told.
 	Buffer int
 	Dial   time.Duration // to connect; default 20 s
-	Silent time.Duration // without any frame, after which the connection is given up; default 60 s
+	// Silent is how long the connection stands without any frame, or of a stream that must speak (no Prefixes) without one about routes; default 60 s. The
+	// service is asked to answer three times as often.
+	Silent time.Duration
 	Retry  time.Duration // longest pause between attempts; default 60 s
 }
 
@@ -180,19 +182,42 @@ func (c *Client) connection(ctx context.Context) error {
 func (c *Client) read(ctx context.Context, conn *websocket.Conn) error {
 	var d Decoder
 	base := c.Status().Counts
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	go c.ask(asking, conn)
+	spoke := time.Now() // a frame about routes, or any that a stream of some prefixes sends
 	for {
-		wait, cancel := context.WithTimeout(ctx, c.opt.Silent)
+		wait, cancel := context.WithDeadline(ctx, spoke.Add(c.opt.Silent))
 		_, frame, err := conn.Read(wait)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("no frame for %s", c.opt.Silent)
+			return fmt.Errorf("no message for %s", c.opt.Silent)
 		}
 		if err != nil {
 			return fmt.Errorf("reading: %w", err)
 		}
 		collector, rec, err := d.Decode(frame)
+		if rec != nil || len(c.opt.Prefixes) > 0 {
+			spoke = time.Now()
+		}
 		if !c.put(collector, rec, err, base.add(d.Counts)) {
 			return ctx.Err()
+		}
+	}
+}
+
+// ask sends the service's own ping, which it answers with a frame: so a connection that is dead is known from one that has nothing to say.
+func (c *Client) ask(ctx context.Context, conn *websocket.Conn) {
+	tick := time.NewTicker(max(c.opt.Silent/3, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if conn.Write(ctx, websocket.MessageText, []byte(`{"type":"ping"}`)) != nil {
+				return // the reader finds out why
+			}
 		}
 	}
 }

@@ -136,7 +136,7 @@ func TestSilenceAndComplaint(t *testing.T) {
 	})
 	c := run(t, Options{Endpoint: s.endpoint(), Silent: 200 * time.Millisecond, Retry: 10 * time.Millisecond})
 	events := take(t, c, 2)
-	if events[1].Kind != Gap || !strings.Contains(events[1].Why, "no frame for") {
+	if events[1].Kind != Gap || !strings.Contains(events[1].Why, "no message for") {
 		t.Errorf("%+v", events)
 	}
 	if st := c.Status(); st.Counts.Own != 1 {

@@ -10,6 +10,9 @@ func (m *Monitor) Missed(name string, at bgp.Micros, why string) {
 		return
 	}
 	c.missed = true
+	if c.feed != nil {
+		c.feed.silent = true
+	}
 	if c.state == collectorSilent {
 		return
 	}

@@ -78,6 +78,7 @@ type Monitor struct {
 	near    [256]*peer         // of byPeer, those met last
 	colls   []*collector
 	byColl  map[string]*collector // look-ups only
+	feeds   []*liveFeed           // none in an archive
 	ases    []*asn
 	byAS    map[uint32]*asn // look-ups only
 

@@ -49,6 +49,7 @@ type live struct {
 	second  bgp.Micros        // the clock's last tick in the journal
 	told    map[string]string // by source: the position noted last
 	again   map[string]bool   // collectors of which a source will give again what came meanwhile
+	feeds   map[string]bool   // that the journal of this run names
 	said    map[string]string // by source: why it gave nothing, as logged
 }
 
@@ -60,6 +61,8 @@ type source interface {
 	// position is what resume needs to go on behind the last record given; empty for a stream, of which nothing can be read again.
 	position() string
 	resume(position string)
+	// feed is what must speak as long as the source lives: a collector, or the stream that its collectors come with; no name: only they.
+	feed() signal.Feed
 	status() web.SourceStatus
 }
 
@@ -76,6 +79,11 @@ const (
 	batchBytes   = 32 << 20
 	batchRecords = 8192
 	batchRoom    = (batchRecords + 16) * order.EntrySize
+	// roomLeft is what a batch leaves of a block for the position behind it.
+	roomLeft = 16 << 10
+	// feedsAtOnce fit into one text of the journal.
+	feedsAtOnce = 400
+	maxFeeds    = 4000
 	// pollEvery is how often the sources are asked. What they give is applied when the second is over.
 	pollEvery = 200 * time.Millisecond
 )
@@ -103,6 +111,9 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 		if p, ok := l.told[s.name()]; ok {
 			s.resume(p)
 		}
+	}
+	if err := l.declare(); err != nil {
+		return err
 	}
 	return l.missed()
 }
@@ -155,6 +166,26 @@ func (l *live) save() error {
 		return err
 	}
 	l.saved = l.f.now
+	return nil
+}
+
+// declare tells which feeds there are from now on.
+func (l *live) declare() error {
+	l.feeds = map[string]bool{}
+	list := []signal.Feed{}
+	for _, s := range l.sources {
+		if f := s.feed(); f.Name != "" {
+			list, l.feeds[f.Name] = append(list, f), true
+		}
+	}
+	if err := l.tell(controlFeeds, list[:min(len(list), feedsAtOnce)]); err != nil {
+		return err
+	}
+	for i := feedsAtOnce; i < len(list); i++ {
+		if err := l.tell(controlFeed, list[i]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -244,11 +275,11 @@ func (l *live) drain(s source) error {
 		err := s.poll(l.clock(), func(r received) bool {
 			if r.raw == nil {
 				failed = l.gap(r.collector, r.gap)
-			} else {
+			} else if failed = l.met(s, r.collector); failed == nil {
 				failed = l.accept(r.collector, r.raw)
 			}
 			n++
-			full = l.bytes >= batchBytes || n >= batchRecords
+			full = l.bytes >= batchBytes || n >= batchRecords || l.log.Room() < roomLeft
 			return failed == nil && !full
 		})
 		if failed != nil {
@@ -291,14 +322,28 @@ func (l *live) say(name string, err error) {
 
 // gap notes that records of a collector are being missed.
 func (l *live) gap(collector, why string) error {
+	return l.tell(controlGap, collectorGap{collector, why})
+}
+
+// met tells of a collector that a source has not named before in this run.
+func (l *live) met(s source, collector string) error {
+	if l.feeds[collector] || len(l.feeds) >= maxFeeds {
+		return nil
+	}
+	l.feeds[collector] = true
+	return l.tell(controlFeed, signal.Feed{Name: collector, Of: s.feed().Name})
+}
+
+// tell notes what happened beside the records, which is applied with them.
+func (l *live) tell(kind string, v any) error {
 	if err := l.advance(l.now()); err != nil {
 		return err
 	}
-	text, err := l.note(controlGap, collectorGap{collector, why})
+	text, err := l.note(kind, v)
 	if err != nil {
 		return err
 	}
-	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: controlGap, Text: text}})
+	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: kind, Text: text}})
 	return nil
 }
 

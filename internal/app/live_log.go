@@ -26,6 +26,8 @@ const (
 	controlStart  = "start"  // a monitor began, or began again: a liveStart
 	controlSource = "source" // how far a source was read: a sourcePosition
 	controlGap    = "gap"    // records of a collector are being missed: a collectorGap
+	controlFeeds  = "feeds"  // what is listened to from now on, and must speak: a list of signal.Feed
+	controlFeed   = "feed"   // and a collector that was met since: a signal.Feed
 )
 
 type liveStart struct {
@@ -63,6 +65,16 @@ func (f *follower) control(e *collect.Event) {
 		var g collectorGap
 		if json.Unmarshal([]byte(e.Text), &g) == nil {
 			f.m.Missed(g.Collector, e.At, g.Why)
+		}
+	case controlFeeds:
+		var list []signal.Feed
+		if json.Unmarshal([]byte(e.Text), &list) == nil {
+			f.m.Feeds(list, e.At)
+		}
+	case controlFeed:
+		var feed signal.Feed
+		if json.Unmarshal([]byte(e.Text), &feed) == nil {
+			f.m.AddFeed(feed, e.At)
 		}
 	case controlStart:
 		var s liveStart

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/corewatch/corewatch/bgp/rislive"
+	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/web"
 )
@@ -24,6 +25,11 @@ func newRISSource(c conf.RISLive) (*risSource, error) {
 }
 
 func (s *risSource) name() string { return "ris/live" } // no collector can have that name
+
+// feed: of the whole stream, or of all that one collector hears, something comes each second. Of some prefixes there may be nothing to tell for hours.
+func (s *risSource) feed() signal.Feed {
+	return signal.Feed{Name: "ris-live", Steady: len(s.conf.Prefixes) == 0}
+}
 
 func (s *risSource) poll(_ time.Time, take func(received) bool) error {
 	s.client.Poll(func(e rislive.Event) bool {
