@@ -58,6 +58,7 @@ type Status struct {
 	Progress  float64     // 0 to 1 while replaying
 	EventTime time.Time   // how far the detector has come in event time
 	Sources   []SourceStatus
+	Live      *LiveStatus // nil until something is watched
 }
 
 // SourceStatus is one source of messages: whether it is connected and, if not, since when and why.

@@ -209,6 +209,14 @@ func (f *Follower) Files() []File {
 	return out
 }
 
+// Input is segment number n of those met so far, for who knows more of it than stands in the log; nil when there is none.
+func (f *Follower) Input(n int) *bgp.Input {
+	if n < 0 || n >= len(f.inputs) {
+		return nil
+	}
+	return &f.inputs[n].in
+}
+
 // Decoders are those of the records given, by collector, with the peer tables that they have read: for who goes on where the log ends, or
 // where an earlier Follower stopped.
 func (f *Follower) Decoders() map[string]*mrt.Decoder { return f.dec }

@@ -149,6 +149,41 @@ func (l *Log) Journal() *journal.Writer { return l.w }
 // What fits comes back as a whole after a stop, or not at all.
 func (l *Log) Room() int { return l.w.Room() }
 
+// Oldest is the lowest number of an input that still grows; when none does, the number of the next.
+func (l *Log) Oldest() int {
+	n := l.w.Inputs()
+	for _, s := range l.open {
+		n = min(n, s.input)
+	}
+	return n
+}
+
+// Usage is how much is kept on the disk: octets of segments, how many there are, and octets of the journal.
+func (l *Log) Usage() (octets int64, segments int, journal int64, err error) {
+	for folder, sum := range map[string]func(int64){
+		SegmentsFolder: func(n int64) { octets += n; segments++ },
+		JournalFolder:  func(n int64) { journal += n },
+	} {
+		err = errors.Join(err, filepath.WalkDir(filepath.Join(l.dir, folder), func(_ string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) { // none yet, or compressed between two looks
+				return nil
+			}
+			if err != nil || d.IsDir() {
+				return err
+			}
+			st, err := d.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil {
+				sum(st.Size())
+			}
+			return err
+		}))
+	}
+	return octets, segments, journal, err
+}
+
 // Append keeps one record as received from a collector at an instant. It is not yet on the disk: see Commit.
 func (l *Log) Append(collector string, raw []byte, at bgp.Micros) (Place, error) {
 	s := l.open[collector]

@@ -131,6 +131,9 @@ func (w *Writer) Head() Hash { return w.head }
 // Entries is the number of entries so far, those not yet committed included.
 func (w *Writer) Entries() uint64 { return w.seq }
 
+// Inputs is the number of inputs so far.
+func (w *Writer) Inputs() int { return w.inputs }
+
 // Last is the newest time of an entry, 0 when there is none.
 func (w *Writer) Last() bgp.Micros { return w.last }
 

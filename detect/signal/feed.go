@@ -127,3 +127,18 @@ func (f *liveFeed) patience(m *Monitor) bgp.Micros {
 	usual := f.rhythm.longest(1000)
 	return max(limit, usual+usual/2)
 }
+
+// FeedState is a feed with whether it is silent.
+type FeedState struct {
+	Feed
+	Silent bool
+}
+
+// FeedStates lists the feeds, in order of declaration, with whether each is silent for longer than it may be.
+func (m *Monitor) FeedStates() []FeedState {
+	out := make([]FeedState, len(m.feeds))
+	for i, f := range m.feeds {
+		out[i] = FeedState{f.Feed, f.silent}
+	}
+	return out
+}

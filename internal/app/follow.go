@@ -26,6 +26,7 @@ type follower struct {
 	routes  routeReader          // of the table record being applied
 	paths   bool                 // tell the monitor the AS paths
 	words   []uint32             // of the path being told
+	meter   *meter               // counts for a live monitor; may be nil
 }
 
 // recordCounts is what became of the records, for the summary.
@@ -91,6 +92,9 @@ func (f *follower) apply(rec *mrt.Record, at bgp.Micros, dec *mrt.Decoder, in *b
 		Seq: f.seq, At: at, Peer: bgp.Peer{Collector: in.Collector, AS: c.PeerAS, Addr: c.PeerAddr}, Raw: rec.Raw,
 		Source: bgp.Source{File: uint32(file), Offset: rec.Offset, Length: uint32(len(rec.Raw))},
 	}
+	if f.meter != nil && c.PeerAddr.IsValid() {
+		f.meter.heard(msg.Peer, at, rec.Time)
+	}
 	switch c.Kind {
 	case mrt.Message:
 		f.message(msg, in)
@@ -146,6 +150,9 @@ func (f *follower) message(msg bgp.Message, in *bgp.Input) {
 	}
 	f.m.End()
 	f.parsed(in)
+	if f.meter != nil && f.update.Faults != 0 {
+		f.meter.wrong(f.update.Faults)
+	}
 }
 
 func (f *follower) tellPath() {

@@ -36,7 +36,8 @@ type live struct {
 	logger  zerolog.Logger
 	clock   func() time.Time
 
-	onSecond func(now bgp.Micros) // after each second; may be nil
+	onSecond func(now bgp.Micros, figures *web.LiveStatus) // after each second; may be nil
+	meter    *meter
 
 	at      bgp.Micros // newest time of an entry; the clock of the machine may go back, the journal's does not
 	batch   []collect.Event
@@ -46,6 +47,8 @@ type live struct {
 	kept    string                  // path of the checkpoint
 	codec   *freeze.Codec[state]
 	saved   bgp.Micros        // time of the checkpoint
+	listed  bgp.Micros        // when the store was told last what was read
+	dirty   int               // from this input on it must be told again
 	second  bgp.Micros        // the clock's last tick in the journal
 	told    map[string]string // by source: the position noted last
 	again   map[string]bool   // collectors of which a source will give again what came meanwhile
@@ -93,6 +96,7 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 	if l.clock == nil {
 		l.clock = time.Now
 	}
+	l.meter = newMeter()
 	l.told, l.kept = map[string]string{}, filepath.Join(dir, checkpointName)
 	if l.codec, err = freeze.New[state](stateGiven()); err != nil {
 		return err
@@ -138,35 +142,92 @@ func (l *live) catchUp(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	known, err := l.rec.known()
+	if err != nil {
+		return err
+	}
+	out.f.meter, l.dirty = l.meter, min(out.from, known)
 	l.f, l.decoder, l.saved, l.second = out.f, out.decoders, out.f.now, out.f.now
 	for i := range out.files {
 		l.inputs = append(l.inputs, &out.files[i].Input)
 	}
+	return l.weigh()
+}
+
+const (
+	// listEvery is how often the store is told how far each segment was read, and sessionsEvery how often sessions are looked at.
+	listEvery     = 10 * second
+	sessionsEvery = 5 * second
+)
+
+// tellOthers tells the store and the pages how far it is, after a second.
+func (l *live) tellOthers() error {
+	if l.second-l.listed >= listEvery {
+		if err := l.list(); err != nil {
+			return err
+		}
+	}
+	if l.onSecond == nil {
+		return nil
+	}
+	l.meter.look(l.f.m, l.second%sessionsEvery == 0)
+	l.meter.live.Entries = l.log.Journal().Entries()
+	l.meter.live.Queues = l.meter.live.Queues[:0:0]
+	for _, s := range l.sources {
+		if q, ok := s.(queued); ok {
+			l.meter.live.Queues = append(l.meter.live.Queues, q.queue())
+		}
+	}
+	l.onSecond(l.second, l.meter.copy())
 	return nil
 }
+
+// list tells the store how far each segment was read.
+func (l *live) list() error {
+	files := make([]collect.File, len(l.inputs)-l.dirty)
+	for i := range files {
+		files[i].Input = *l.inputs[l.dirty+i]
+	}
+	l.listed = l.second
+	if err := l.rec.inputs(l.dirty, files); err != nil {
+		return err
+	}
+	l.dirty = l.log.Oldest()
+	return nil
+}
+
+// queued is a source that receives while the monitor is at work.
+type queued interface{ queue() web.QueueStatus }
 
 // keepEveryLive is how much event time passes between two checkpoints of a live monitor: what is done again at most after a stop.
 const keepEveryLive = 600 * second
 
 // save writes a checkpoint, between two seconds, when everything up to now is on the disk and in the store.
 func (l *live) save() error {
-	files := make([]collect.File, len(l.inputs))
-	for i, in := range l.inputs {
-		files[i].Input = *in
-	}
-	if err := l.rec.settle(files); err != nil {
+	if err := errors.Join(l.rec.settle(nil), l.list()); err != nil {
 		return err
 	}
 	w := l.log.Journal()
 	head := w.Head()
 	at := position{
 		Software: Software(), Run: identity{Data: detect.Live}, At: l.f.now, Seq: l.f.seq, Count: l.f.count, Entries: w.Entries(), Head: hex.EncodeToString(head[:]),
+		Inputs: len(l.inputs), Growing: map[int]bgp.Input{},
+	}
+	for i := l.log.Oldest(); i < len(l.inputs); i++ {
+		at.Growing[i] = *l.inputs[i]
 	}
 	if err := writeCheckpoint(l.kept, l.codec, &at, &state{l.f.m, l.rec.refs, l.decoder}); err != nil {
 		return err
 	}
 	l.saved = l.f.now
-	return nil
+	return l.weigh()
+}
+
+// weigh looks how much is kept on the disk.
+func (l *live) weigh() (err error) {
+	m := &l.meter.live
+	m.SegmentBytes, m.Segments, m.JournalBytes, err = l.log.Usage()
+	return err
 }
 
 // declare tells which feeds there are from now on.
@@ -238,8 +299,8 @@ func (l *live) step() error {
 	if err := l.apply(); err != nil {
 		return err
 	}
-	if l.onSecond != nil {
-		l.onSecond(l.second)
+	if err := l.tellOthers(); err != nil {
+		return err
 	}
 	if l.second-l.saved >= keepEveryLive {
 		return l.save()
@@ -322,6 +383,7 @@ func (l *live) say(name string, err error) {
 
 // gap notes that records of a collector are being missed.
 func (l *live) gap(collector, why string) error {
+	l.meter.feed(collector).Gaps++
 	return l.tell(controlGap, collectorGap{collector, why})
 }
 
@@ -371,6 +433,11 @@ func (l *live) accept(collector string, raw []byte) error {
 	if err := rec.Parse(bytes.Clone(raw), p.Offset); err != nil {
 		return err
 	}
+	if in.First == 0 {
+		in.First = rec.Time
+	}
+	in.Last, in.Bytes = max(in.Last, rec.Time), p.Offset+int64(len(raw))
+	l.meter.received(collector, len(raw), at, rec.Time)
 	l.bytes += len(raw)
 	l.batch = append(l.batch, collect.Event{
 		Entry: order.Entry{Kind: order.Message, At: at, Input: p.Input, Offset: p.Offset, Length: int64(len(raw))},
@@ -391,12 +458,17 @@ func (l *live) note(kind string, v any) (string, error) {
 
 // apply makes what was received durable, and only then something of it.
 func (l *live) apply() error {
+	began := time.Now()
 	if err := l.log.Commit(); err != nil {
 		return err
 	}
+	l.meter.live.Commits++
+	l.meter.live.CommitTime += since(began)
+	began = time.Now()
 	for i := range l.batch {
 		l.f.event(&l.batch[i])
 	}
+	l.meter.live.ApplyTime += since(began)
 	l.batch, l.bytes = l.batch[:0], 0
 	return l.rec.err
 }

@@ -99,6 +99,7 @@ type logRun struct {
 // followed is what following a log gave.
 type followed struct {
 	f        *follower
+	from     int                     // inputs before this one are as they were when the checkpoint was made
 	decoders map[string]*mrt.Decoder // by collector
 	files    []collect.File          // the segments, as messages number them
 }
@@ -159,7 +160,19 @@ func (r *logRun) follow(ctx context.Context, dir string, c *checkpoint) (*follow
 	if !errors.Is(err, io.EOF) && !errors.Is(err, order.ErrTorn) {
 		return nil, err
 	}
-	return &followed{f, log.Decoders(), log.Files()}, nil
+	return &followed{f, oldest(c), log.Decoders(), log.Files()}, nil
+}
+
+// oldest is the first input that grew when a checkpoint was made.
+func oldest(c *checkpoint) int {
+	if c == nil {
+		return 0
+	}
+	n := c.position.Inputs
+	for i := range c.position.Growing {
+		n = min(n, i)
+	}
+	return n
 }
 
 // begin makes the monitor, afresh or as a checkpoint has it, and leaves the log behind what the monitor knows.
@@ -198,6 +211,11 @@ func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) 
 	}
 	if head := log.Head(); hex.EncodeToString(head[:]) != at.Head {
 		return nil, fmt.Errorf("%w: it is of another journal", errUnusable)
+	}
+	for n, in := range at.Growing {
+		if x := log.Input(n); x != nil && x.Name == in.Name {
+			*x = in
+		}
 	}
 	r.rec.refs = st.refs
 	f.now, f.seq, f.count = at.At, at.Seq, at.Count

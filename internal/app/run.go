@@ -69,12 +69,12 @@ func (r Monitor) Run(ctx context.Context) error {
 		return fmt.Errorf("listening on %s: %w", r.Listen, err)
 	}
 	d := &demonstration{store: demoStore, conf: c, log: r.Log.With().Str("component", "demo").Logger()}
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d))
 	w, err := newWatcher(c, r.Data, store, r.Log.With().Str("component", "live").Logger())
 	if err != nil {
 		return err
 	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d, w.figures))
 	st := &status{started: time.Now(), demo: d, live: w}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact

@@ -31,6 +31,7 @@ type watcher struct {
 	mu    sync.Mutex // guards what follows
 	phase string
 	now   bgp.Micros
+	live  *web.LiveStatus
 }
 
 // liveFolder is where, in the monitor's folder, a live monitor keeps what it receives.
@@ -54,7 +55,7 @@ func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Log
 
 // run watches until ctx ends.
 func (w *watcher) run(ctx context.Context) (err error) {
-	w.set("replaying", 0)
+	w.set("replaying", 0, nil)
 	l := &live{rec: recordInto(ctx, w.store, detect.Live), conf: w.conf, logger: w.log, sources: w.sources, again: w.again}
 	l.places = func(first time.Time) (signal.Places, error) {
 		p, notes, err := newPlaces(w.conf.Reference, first)
@@ -71,7 +72,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	for _, c := range w.streams {
 		beside.Go(func() { c.Run(ctx) })
 	}
-	l.onSecond = func(now bgp.Micros) { w.set("watching", now) }
+	l.onSecond = func(now bgp.Micros, figures *web.LiveStatus) { w.set("watching", now, figures) }
 	err = l.run(ctx)
 	if cerr := l.close(); err == nil {
 		err = cerr
@@ -79,11 +80,18 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	return err
 }
 
-func (w *watcher) set(phase string, now bgp.Micros) {
+func (w *watcher) set(phase string, now bgp.Micros, figures *web.LiveStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.phase = phase
-	w.now = max(w.now, now)
+	w.now, w.live = max(w.now, now), figures
+}
+
+// figures are those of the last second, nil before the first.
+func (w *watcher) figures() *web.LiveStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.live
 }
 
 // tell fills in what the pages show of the live side.
@@ -93,7 +101,7 @@ func (w *watcher) tell(out *web.Status) {
 		return
 	}
 	w.mu.Lock()
-	out.Phase = w.phase
+	out.Phase, out.Live = w.phase, w.live
 	if w.now != 0 {
 		out.EventTime = w.now.Time()
 	}
