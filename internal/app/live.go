@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -41,6 +40,9 @@ type live struct {
 
 	at      bgp.Micros // newest time of an entry; the clock of the machine may go back, the journal's does not
 	batch   []collect.Event
+	records []*mrt.Record // of the batch, and free ones behind them
+	used    int           // how many are of the batch
+	arena   []byte        // the octets of records of the batch
 	bytes   int
 	inputs  []*bgp.Input            // the segments, as messages number them
 	decoder map[string]*mrt.Decoder // by collector
@@ -82,6 +84,8 @@ const (
 	batchBytes   = 32 << 20
 	batchRecords = 8192
 	batchRoom    = (batchRecords + 16) * order.EntrySize
+	// arenaSize is how much is asked for at once for the octets of a batch.
+	arenaSize = 1 << 20
 	// roomLeft is what a batch leaves of a block for the position behind it.
 	roomLeft = 16 << 10
 	// feedsAtOnce fit into one text of the journal.
@@ -429,10 +433,19 @@ func (l *live) accept(collector string, raw []byte) error {
 		dec = &mrt.Decoder{}
 		l.decoder[collector] = dec
 	}
-	rec := &mrt.Record{}
-	if err := rec.Parse(bytes.Clone(raw), p.Offset); err != nil {
+	if cap(l.arena)-len(l.arena) < len(raw) { // the records before it stay in the old one
+		l.arena = make([]byte, 0, max(arenaSize, len(raw)))
+	}
+	from := len(l.arena)
+	l.arena = append(l.arena, raw...)
+	if l.used == len(l.records) {
+		l.records = append(l.records, &mrt.Record{})
+	}
+	rec := l.records[l.used]
+	if err := rec.Parse(l.arena[from:], p.Offset); err != nil {
 		return err
 	}
+	l.used++
 	if in.First == 0 {
 		in.First = rec.Time
 	}
@@ -469,7 +482,7 @@ func (l *live) apply() error {
 		l.f.event(&l.batch[i])
 	}
 	l.meter.live.ApplyTime += since(began)
-	l.batch, l.bytes = l.batch[:0], 0
+	l.batch, l.bytes, l.used, l.arena = l.batch[:0], 0, 0, l.arena[:0]
 	return l.rec.err
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/corewatch/corewatch/bgp/rislive"
@@ -16,8 +17,18 @@ type risSource struct {
 	client *rislive.Client
 }
 
-func newRISSource(c conf.RISLive) (*risSource, error) {
-	client, err := rislive.New(rislive.Options{Endpoint: c.Endpoint, Client: "corewatch", Host: c.Host, Prefixes: c.Prefixes})
+// What of RIS Live waits for a monitor that is slower for a while: the whole stream gives some thousand records a second, of 100 to 300 octets, and ten times as many at its worst.
+const (
+	risMemory = 16 << 20
+	risSpill  = 1 << 30
+)
+
+// newRISSource makes the source; what waits beyond some memory goes into a file in dir.
+func newRISSource(c conf.RISLive, dir string) (*risSource, error) {
+	client, err := rislive.New(rislive.Options{
+		Endpoint: c.Endpoint, Client: "corewatch", Host: c.Host, Prefixes: c.Prefixes,
+		Memory: risMemory, Spill: filepath.Join(dir, "ris-live.spill"), SpillBytes: risSpill,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -32,13 +43,22 @@ func (s *risSource) feed() signal.Feed {
 }
 
 func (s *risSource) poll(_ time.Time, take func(received) bool) error {
-	s.client.Poll(func(e rislive.Event) bool {
+	err := s.client.Poll(func(e rislive.Event) bool {
 		return take(received{collector: e.Collector, raw: e.Raw, gap: e.Why})
 	})
-	if st := s.client.Status(); !st.Connected {
+	if st := s.client.Status(); err == nil && !st.Connected {
 		return st.Err
 	}
-	return nil
+	return err
+}
+
+// queue is for the figures.
+func (s *risSource) queue() web.QueueStatus {
+	st := s.client.Status()
+	memory, disk := s.client.Limits()
+	return web.QueueStatus{
+		Source: "RIPE RIS Live", Memory: st.Waiting.Memory, Room: memory, Disk: st.Waiting.Disk, DiskMax: disk, Spilled: st.Waiting.Spilled, Lost: st.Lost,
+	}
 }
 
 func (s *risSource) position() string { return "" }

@@ -88,7 +88,7 @@ func TestSilentStream(t *testing.T) {
 	})
 	for name, speaks := range map[string]int{"never spoke": 0, "stopped": 150} {
 		t.Run(name, func(t *testing.T) {
-			ris, err := newRISSource(conf.RISLive{Endpoint: s.Endpoint()})
+			ris, err := newRISSource(conf.RISLive{Endpoint: s.Endpoint()}, t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -44,7 +44,7 @@ func newWatcher(c conf.Config, data string, store *sqlite.Store, log zerolog.Log
 			w.sources, w.again[s.Collector] = append(w.sources, &folderSource{conf: s}), true
 			continue
 		}
-		ris, err := newRISSource(*s.RISLive)
+		ris, err := newRISSource(*s.RISLive, w.dir)
 		if err != nil {
 			return nil, fmt.Errorf("sources: %w", err)
 		}
