@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -184,39 +186,82 @@ func (c *Client) connection(ctx context.Context) error {
 func (c *Client) read(ctx context.Context, conn *websocket.Conn) error {
 	var d Decoder
 	base := c.Status().Counts
-	asking, stop := context.WithCancel(ctx)
+	var w watch
+	w.heard()
+	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	go c.ask(asking, conn)
-	spoke := time.Now() // a frame about routes, or any that a stream of some prefixes sends
+	go w.run(watching, conn, c.opt.Silent)
+	var buf []byte
 	for {
-		wait, cancel := context.WithDeadline(ctx, spoke.Add(c.opt.Silent))
-		_, frame, err := conn.Read(wait)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("no message for %s", c.opt.Silent)
+		// A context that can end costs as much for each frame as the frame itself: the watch closes the connection instead.
+		_, r, err := conn.Reader(context.Background())
+		if err == nil {
+			buf, err = appendAll(buf[:0], r)
 		}
-		if err != nil {
+		switch {
+		case w.silent.Load():
+			return fmt.Errorf("no message for %s", c.opt.Silent)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
 			return fmt.Errorf("reading: %w", err)
 		}
-		collector, rec, err := d.Decode(frame)
+		collector, rec, err := d.Decode(buf)
 		if rec != nil || len(c.opt.Prefixes) > 0 {
-			spoke = time.Now()
+			w.heard()
 		}
 		c.put(collector, rec, err, base.add(d.Counts))
 	}
 }
 
-// ask sends the service's own ping, which it answers with a frame: so a connection that is dead is known from one that has nothing to say.
-func (c *Client) ask(ctx context.Context, conn *websocket.Conn) {
-	tick := time.NewTicker(max(c.opt.Silent/3, time.Millisecond))
-	defer tick.Stop()
+// appendAll reads to the end, into memory that is there.
+func appendAll(buf []byte, r io.Reader) ([]byte, error) {
 	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+	}
+}
+
+// watch ends a connection that says nothing for too long.
+type watch struct {
+	last   atomic.Int64 // when a frame about routes came, or any that a stream of some prefixes sends, in nanoseconds since 1970
+	silent atomic.Bool
+}
+
+func (w *watch) heard() { w.last.Store(time.Now().UnixNano()) }
+
+// run watches until ctx ends, and then closes the connection, too. It sends the service's own ping, which the service answers with a frame: so a
+// connection that is dead is known from one that has nothing to say.
+func (w *watch) run(ctx context.Context, conn *websocket.Conn, silent time.Duration) {
+	tick := time.NewTicker(max(silent/12, time.Millisecond))
+	defer tick.Stop()
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
+			conn.CloseNow()
 			return
 		case <-tick.C:
-			if conn.Write(ctx, websocket.MessageText, []byte(`{"type":"ping"}`)) != nil {
-				return // the reader finds out why
+		}
+		if time.Since(time.Unix(0, w.last.Load())) > silent {
+			w.silent.Store(true)
+			conn.CloseNow()
+			return
+		}
+		if n%4 == 0 {
+			sending, cancel := context.WithTimeout(ctx, silent)
+			err := conn.Write(sending, websocket.MessageText, []byte(`{"type":"ping"}`))
+			cancel()
+			if err != nil {
+				return // the connection is closed, and the reader finds out
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -76,6 +77,7 @@ func (q *Queue) Put(kind byte, name string, content []byte, must bool) (bool, er
 	}
 	if !known {
 		id = uint16(len(q.name))
+		name = strings.Clone(name) // of what may be a part of a larger text
 		q.ids[name] = id
 		q.name = append(q.name, name)
 	}
