@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -15,6 +16,7 @@ type LiveStatus struct {
 	Queues   []QueueStatus // of sources that receive while the monitor is at work
 	Faults   []Count       // messages with something that RFC 7606 is about, by what it was
 
+	Clock        ClockStatus
 	Commits      uint64     // blocks of the journal written
 	CommitTime   bgp.Micros // spent in writing them and what they name
 	ApplyTime    bgp.Micros // spent in the monitor, on what they name
@@ -55,6 +57,14 @@ type QueueStatus struct {
 	Lost    uint64 // records for which there was no room
 }
 
+// ClockStatus is what is known of the machine's clock.
+type ClockStatus struct {
+	State  string     // "right", "off", "unknown"; empty while nobody was asked
+	Offset bgp.Micros // what would have to be added to it; not of unknown
+	From   string     // who says so
+	Why    string     // why it is unknown
+}
+
 // Count is how often something happened.
 type Count struct {
 	Name string
@@ -70,6 +80,7 @@ type livePage struct {
 	More                                       int
 	Queues                                     []queueRow
 	Faults                                     []faultRow
+	Clock                                      string
 }
 
 type feedRow struct {
@@ -91,6 +102,12 @@ func (s *Server) livePage(l *LiveStatus) *livePage {
 	v := &livePage{
 		Commits: grouped(l.Commits), Entries: grouped(l.Entries), Segments: grouped(l.SegmentBytes), Files: grouped(l.Segments), Journal: grouped(l.JournalBytes),
 		More: max(0, len(l.Feeds)-maxFeedRows),
+	}
+	switch c := l.Clock; c.State {
+	case "right", "off":
+		v.Clock = s.cat.text("clock."+c.State, fmt.Sprintf("%+.3f", float64(c.Offset)/1e6), clean(c.From))
+	case "unknown":
+		v.Clock = s.cat.text("clock.unknown", clean(c.Why))
 	}
 	for _, f := range l.Feeds[:min(len(l.Feeds), maxFeedRows)] {
 		row := feedRow{
@@ -123,10 +140,18 @@ type liveJSON struct {
 	Feeds    []feedJSON        `json:"feeds"`
 	Queues   []queueJSON       `json:"queues,omitempty"`
 	Faults   map[string]uint64 `json:"rfc7606,omitempty"`
+	Clock    *clockJSON        `json:"clock,omitempty"`
 	Commits  uint64            `json:"journal_commits"`
 	Entries  uint64            `json:"journal_entries"`
 	Journal  int64             `json:"journal_bytes"`
 	Segments int64             `json:"segments_bytes"`
+}
+
+type clockJSON struct {
+	State  string  `json:"state"`
+	Offset float64 `json:"offset_s"`
+	From   string  `json:"from,omitempty"`
+	Why    string  `json:"why,omitempty"`
 }
 
 type feedJSON struct {
@@ -153,6 +178,9 @@ func liveFacts(l *LiveStatus) *liveJSON {
 	}
 	out := &liveJSON{
 		Feeds: []feedJSON{}, Faults: map[string]uint64{}, Commits: l.Commits, Entries: l.Entries, Journal: l.JournalBytes, Segments: l.SegmentBytes,
+	}
+	if c := l.Clock; c.State != "" {
+		out.Clock = &clockJSON{c.State, float64(c.Offset) / 1e6, c.From, c.Why}
 	}
 	for _, f := range l.Feeds[:min(len(l.Feeds), maxFeedRows)] {
 		x := feedJSON{Name: f.Name, Silent: f.Silent, Lag: float64(f.Lag) / 1e6, Messages: f.Messages, Bytes: f.Bytes, Gaps: f.Gaps}

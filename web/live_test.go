@@ -20,6 +20,7 @@ func testLive() *LiveStatus {
 			{Name: "rrc03"},
 		},
 		Peers:    []PeerFigures{{Peer: bgp.Peer{Collector: "rrc00", AS: 64496, Addr: netip.MustParseAddr("192.0.2.1")}, State: "up", Messages: 5, Last: at, Lag: 7_000_000}},
+		Clock:    ClockStatus{State: "off", Offset: 2_500_000, From: "3 NTP servers"},
 		Sessions: 1, Queues: []QueueStatus{{Source: "RIPE RIS Live", Memory: 12, Room: 100, Disk: 7, DiskMax: 1000, Spilled: 3, Lost: 4}},
 		Faults: []Count{{"as-path", 11}}, Commits: 3, Entries: 4, JournalBytes: 5, SegmentBytes: 67890, Segments: 6,
 	}
@@ -34,6 +35,7 @@ func TestLiveFigures(t *testing.T) {
 	page := get(t, s.Handler(), "/health").Body.String()
 	for _, want := range []string{
 		"67,890 bytes of records in 6 files", "1,234,567", "&lt;b&gt;rrc00", ">silent<", ">nothing yet<", "as-path: 11", "12 of 100 bytes wait in memory and 7 of 1,000 on the disk", "<td>7\u00a0s</td>",
+		"The clock of this machine is off by &#43;2.500",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page", want)
@@ -43,7 +45,7 @@ func TestLiveFigures(t *testing.T) {
 	if err := json.Unmarshal(get(t, s.Handler(), "/healthz").Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if l := got.Live; len(l.Feeds) != 3 || l.Feeds[0].Lag != 1.5 || !l.Feeds[1].Silent || l.Queues[0].Lost != 4 || l.Faults["as-path"] != 11 || l.Segments != 67890 {
+	if l := got.Live; len(l.Feeds) != 3 || l.Feeds[0].Lag != 1.5 || !l.Feeds[1].Silent || l.Queues[0].Lost != 4 || l.Faults["as-path"] != 11 || l.Segments != 67890 || l.Clock.Offset != 2.5 {
 		t.Errorf("%+v", l)
 	}
 	many := testLive()

@@ -79,6 +79,7 @@ type Monitor struct {
 	colls   []*collector
 	byColl  map[string]*collector // look-ups only
 	feeds   []*liveFeed           // none in an archive
+	clock   Clock
 	ases    []*asn
 	byAS    map[uint32]*asn // look-ups only
 

@@ -18,6 +18,7 @@ import (
 	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/internal/clock"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/internal/freeze"
 	"github.com/corewatch/corewatch/web"
@@ -34,6 +35,9 @@ type live struct {
 	conf    conf.Config
 	logger  zerolog.Logger
 	clock   func() time.Time
+	// ownClock says what is known of the machine's clock; nil: nobody is asked, and nothing is said of it.
+	ownClock  func() clock.Reading
+	clockTold clockState
 
 	onSecond func(now bgp.Micros, figures *web.LiveStatus) // after each second; may be nil
 	meter    *meter
@@ -48,6 +52,7 @@ type live struct {
 	decoder map[string]*mrt.Decoder // by collector
 	kept    string                  // path of the checkpoint
 	codec   *freeze.Codec[state]
+	began   bgp.Micros        // when this run began
 	saved   bgp.Micros        // time of the checkpoint
 	listed  bgp.Micros        // when the store was told last what was read
 	dirty   int               // from this input on it must be told again
@@ -100,7 +105,7 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 	if l.clock == nil {
 		l.clock = time.Now
 	}
-	l.meter = newMeter()
+	l.meter, l.began = newMeter(), bgp.Micros(l.clock().UnixMicro())
 	l.told, l.kept = map[string]string{}, filepath.Join(dir, checkpointName)
 	if l.codec, err = freeze.New[state](stateGiven()); err != nil {
 		return err
@@ -290,6 +295,9 @@ func (l *live) run(ctx context.Context) error {
 // step asks every source once, and ends the second when it is over.
 func (l *live) step() error {
 	if err := l.advance(l.now()); err != nil {
+		return err
+	}
+	if err := l.lookAtClock(); err != nil {
 		return err
 	}
 	for _, s := range l.sources {

@@ -27,6 +27,7 @@ const (
 	controlSource = "source" // how far a source was read: a sourcePosition
 	controlGap    = "gap"    // records of a collector are being missed: a collectorGap
 	controlFeeds  = "feeds"  // what is listened to from now on, and must speak: a list of signal.Feed
+	controlClock  = "clock"  // how far the machine's clock is off: a clockState
 	controlFeed   = "feed"   // and a collector that was met since: a signal.Feed
 )
 
@@ -39,6 +40,13 @@ type liveStart struct {
 type sourcePosition struct {
 	Source   string `json:"source"`
 	Position string `json:"position"`
+}
+
+type clockState struct {
+	State  string  `json:"state"`    // right, off, unknown
+	Offset float64 `json:"offset_s"` // not of unknown
+	From   string  `json:"from,omitempty"`
+	Why    string  `json:"why,omitempty"`
 }
 
 type collectorGap struct {
@@ -75,6 +83,11 @@ func (f *follower) control(e *collect.Event) {
 		var feed signal.Feed
 		if json.Unmarshal([]byte(e.Text), &feed) == nil {
 			f.m.AddFeed(feed, e.At)
+		}
+	case controlClock:
+		var c clockState
+		if json.Unmarshal([]byte(e.Text), &c) == nil {
+			f.m.SetClock(clockWords[c.State])
 		}
 	case controlStart:
 		var s liveStart

@@ -22,7 +22,7 @@ type metrics struct {
 	age, lag, silent, messages, octets, gaps                                         *prometheus.Desc
 	peerAge, peerLag, peerMessages, peerUp, sessions                                 *prometheus.Desc
 	commits, commitTime, applyTime, entries, journal, segments, segmentFiles, faults *prometheus.Desc
-	memory, room, disk, diskMax, spilled, lost                                       *prometheus.Desc
+	memory, room, disk, diskMax, spilled, lost, offset, offsetKnown                  *prometheus.Desc
 }
 
 func newMetrics(d *demonstration, live func() *web.LiveStatus) *metrics {
@@ -63,6 +63,8 @@ func newMetrics(d *demonstration, live func() *web.LiveStatus) *metrics {
 	m.diskMax = desc("live_spill_limit_bytes", "How many there may be.", "source")
 	m.spilled = desc("live_spilled_records_total", "Records that went over the disk, because the monitor was slower than the source.", "source")
 	m.lost = desc("live_lost_records_total", "Records for which there was no room at all: each time a gap of every collector of the source.", "source")
+	m.offset = desc("live_clock_offset_seconds", "What would have to be added to the machine's clock; absent while it is not known.")
+	m.offsetKnown = desc("live_clock_known", "1 while it is known how far the machine's clock is off.")
 	return m
 }
 
@@ -142,6 +144,11 @@ func (m *metrics) watched(out series, l *web.LiveStatus, now bgp.Micros) {
 	out.gauge(m.journal, float64(l.JournalBytes))
 	out.gauge(m.segments, float64(l.SegmentBytes))
 	out.gauge(m.segmentFiles, float64(l.Segments))
+	known := l.Clock.State == "right" || l.Clock.State == "off"
+	out.gauge(m.offsetKnown, bit(known))
+	if known {
+		out.gauge(m.offset, seconds(l.Clock.Offset))
+	}
 	for _, c := range l.Faults {
 		out.counter(m.faults, float64(c.N), c.Name)
 	}

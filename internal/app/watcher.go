@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/corewatch/corewatch/bgp/rislive"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/signal"
+	"github.com/corewatch/corewatch/internal/clock"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/store/sqlite"
 	"github.com/corewatch/corewatch/web"
@@ -72,6 +74,13 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	for _, c := range w.streams {
 		beside.Go(func() { c.Run(ctx) })
 	}
+	chronyc := ""
+	if w.conf.Clock.Chrony {
+		chronyc, _ = exec.LookPath("chronyc") // without it the servers are asked
+	}
+	own := clock.New(clock.Options{Chronyc: chronyc, Servers: w.conf.Clock.Servers})
+	beside.Go(func() { own.Run(ctx) })
+	l.ownClock = own.Reading
 	l.onSecond = func(now bgp.Micros, figures *web.LiveStatus) { w.set("watching", now, figures) }
 	err = l.run(ctx)
 	if cerr := l.close(); err == nil {

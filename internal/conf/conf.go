@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -26,6 +29,13 @@ type Config struct {
 	Data      string        `json:"data"`      // folder of the store
 	Sources   []Source      `json:"sources"`   // what corewatch run watches live
 	Pages     Pages         `json:"pages"`
+	Clock     Clock         `json:"clock"` // who is asked how far the machine's clock is off
+}
+
+// Clock says who is asked how far the machine's clock is off. It is never set.
+type Clock struct {
+	Chrony  bool     `json:"chrony"`  // the chrony of this machine, where there is one
+	Servers []string `json:"servers"` // NTP servers, asked when chrony knows nothing: none, or at least three
 }
 
 // Source is where live messages come from: a folder, or RIS Live.
@@ -51,7 +61,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data"}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Clock: Clock{Chrony: true}}
 }
 
 // maxFile bounds a configuration file.
@@ -103,7 +113,32 @@ func Parse(text []byte) (Config, error) {
 	if err := sources(c.Sources); err != nil {
 		return c, err
 	}
+	if err := ntpServers(c.Clock.Servers); err != nil {
+		return c, err
+	}
 	return c, Check(c.Detect, c.Peers)
+}
+
+// Bounds of the NTP servers: with fewer than three, one that is wrong cannot be told.
+const minServers, maxServers = 3, 16
+
+func ntpServers(list []string) error {
+	if n := len(list); n != 0 && (n < minServers || n > maxServers) {
+		return fmt.Errorf("clock.servers: %d; want none, or %d to %d", n, minServers, maxServers)
+	}
+	for i, s := range list {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil { // no port
+			host, port = strings.Trim(s, "[]"), "123"
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); host == "" || len(host) > 253 || err != nil || n == 0 || strings.ContainsAny(host, " \t\n/@") {
+			return fmt.Errorf("clock.servers[%d]: %q; want a host, or host:port", i, s)
+		}
+		if slices.Contains(list[:i], s) {
+			return fmt.Errorf("clock.servers[%d]: %q stands twice", i, s)
+		}
+	}
+	return nil
 }
 
 // maxSources bounds how many sources a configuration may name.
