@@ -82,6 +82,7 @@ func (l *Log) settle() error {
 		end    int64
 		closed bool
 	}
+	base := r.Base().Inputs
 	var inputs []state
 	var e journal.Entry
 	for err = r.Next(&e); err == nil; err = r.Next(&e) {
@@ -89,9 +90,9 @@ func (l *Log) settle() error {
 		case journal.Input:
 			inputs = append(inputs, state{name: e.Name})
 		case journal.Message:
-			inputs[e.Input].end = e.Offset + e.Length
+			inputs[e.Input-base].end = e.Offset + e.Length
 		case journal.Closed:
-			inputs[e.Input].closed = true
+			inputs[e.Input-base].closed = true
 		}
 	}
 	if !errors.Is(err, io.EOF) {
@@ -109,7 +110,7 @@ func (l *Log) settle() error {
 		if err != nil {
 			return fmt.Errorf("segment %s: %w", s.name, err)
 		}
-		if err := l.w.Closed(i, s.end, sum); err != nil {
+		if err := l.w.Closed(base+i, s.end, sum); err != nil {
 			return err
 		}
 		l.ended = append(l.ended, path)
@@ -130,6 +131,9 @@ func (l *Log) sweep(named map[string]bool) error {
 	err := filepath.WalkDir(filepath.Join(l.dir, SegmentsFolder), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || named[path] {
 			return err
+		}
+		if base := l.w.Base(); strings.HasSuffix(path, ".mrt.gz") && base.Inputs > 0 { // before the journal begins: given up, when the machine stopped
+			return os.Remove(path)
 		}
 		if strings.HasSuffix(path, ".mrt") || strings.HasSuffix(path, ".mrt.gz.part") {
 			return os.Remove(path)
@@ -277,6 +281,37 @@ func (l *Log) end(collector string) error {
 	}
 	delete(l.open, collector)
 	l.ended = append(l.ended, s.path)
+	return nil
+}
+
+// Rotate ends every segment and begins a new file of the journal: what was kept before it can be given up, see Prune.
+func (l *Log) Rotate() (journal.Base, error) {
+	for _, c := range slices.Sorted(maps.Keys(l.open)) {
+		if err := l.end(c); err != nil {
+			return journal.Base{}, err
+		}
+	}
+	if err := l.Commit(); err != nil {
+		return journal.Base{}, err
+	}
+	return l.w.Rotate()
+}
+
+// Prune gives up what was kept before a place that Rotate gave: the journal first, then the segments named. A stop in between leaves segments that
+// OpenLog removes.
+func (l *Log) Prune(b journal.Base, names []string) error {
+	l.packing.Wait() // none of them is being compressed
+	if err := l.w.Prune(b); err != nil {
+		return err
+	}
+	for _, name := range names {
+		path := filepath.Join(l.dir, filepath.FromSlash(name))
+		for _, p := range []string{path, path + ".gz"} {
+			if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("giving up a segment: %w", err)
+			}
+		}
+	}
 	return nil
 }
 

@@ -42,25 +42,30 @@ type live struct {
 	onSecond func(now bgp.Micros, figures *web.LiveStatus) // after each second; may be nil
 	meter    *meter
 
-	at      bgp.Micros // newest time of an entry; the clock of the machine may go back, the journal's does not
-	batch   []collect.Event
-	records []*mrt.Record // of the batch, and free ones behind them
-	used    int           // how many are of the batch
-	arena   []byte        // the octets of records of the batch
-	bytes   int
-	inputs  []*bgp.Input            // the segments, as messages number them
-	decoder map[string]*mrt.Decoder // by collector
-	kept    string                  // path of the checkpoint
-	codec   *freeze.Codec[state]
-	began   bgp.Micros        // when this run began
-	saved   bgp.Micros        // time of the checkpoint
-	listed  bgp.Micros        // when the store was told last what was read
-	dirty   int               // from this input on it must be told again
-	second  bgp.Micros        // the clock's last tick in the journal
-	told    map[string]string // by source: the position noted last
-	again   map[string]bool   // collectors of which a source will give again what came meanwhile
-	feeds   map[string]bool   // that the journal of this run names
-	said    map[string]string // by source: why it gave nothing, as logged
+	at         bgp.Micros // newest time of an entry; the clock of the machine may go back, the journal's does not
+	batch      []collect.Event
+	records    []*mrt.Record // of the batch, and free ones behind them
+	used       int           // how many are of the batch
+	arena      []byte        // the octets of records of the batch
+	bytes      int
+	inputs     []*bgp.Input            // the segments, as messages number them,
+	base       int                     // from this number on
+	anchors    []anchor                // from which the journal can be followed, oldest first
+	origin     bgp.Micros              // when the journal began
+	weightThen int64                   // of the log, at the last anchor
+	start      liveStart               // of the present run
+	decoder    map[string]*mrt.Decoder // by collector
+	kept       string                  // path of the checkpoint
+	codec      *freeze.Codec[state]
+	began      bgp.Micros        // when this run began
+	saved      bgp.Micros        // time of the checkpoint
+	listed     bgp.Micros        // when the store was told last what was read
+	dirty      int               // from this input on it must be told again
+	second     bgp.Micros        // the clock's last tick in the journal
+	told       map[string]string // by source: the position noted last
+	again      map[string]bool   // collectors of which a source will give again what came meanwhile
+	feeds      map[string]bool   // that the journal of this run names
+	said       map[string]string // by source: why it gave nothing, as logged
 }
 
 // source is where records come from. It never loses one: what take refuses to go on with comes again.
@@ -133,7 +138,8 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 
 // catchUp notes that the monitor starts, and applies what the journal holds.
 func (l *live) catchUp(ctx context.Context, dir string) error {
-	if _, err := l.note(controlStart, liveStart{Software(), l.conf.Detect, l.conf.Peers}); err != nil {
+	l.start = liveStart{Software(), l.conf.Detect, l.conf.Peers}
+	if _, err := l.note(controlStart, l.start); err != nil {
 		return err
 	}
 	if err := l.log.Commit(); err != nil {
@@ -141,6 +147,7 @@ func (l *live) catchUp(ctx context.Context, dir string) error {
 	}
 	out, err := followLog(ctx, dir, logRun{
 		places: l.places, rec: l.rec, keep: l.kept, codec: l.codec, log: l.logger,
+		from: func(p *position) { maps.Copy(l.told, p.Told); l.anchors = p.Anchors },
 		each: func(e *order.Entry) {
 			var p sourcePosition
 			if e.Kind == order.Control && e.Name == controlSource && json.Unmarshal([]byte(e.Text), &p) == nil {
@@ -155,7 +162,11 @@ func (l *live) catchUp(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	out.f.meter, l.dirty = l.meter, min(out.from, known)
+	l.base, l.origin = out.base, out.first
+	out.f.meter, l.dirty = l.meter, max(l.base, min(out.from, known))
+	if err := l.dropAnchors(); err != nil {
+		return err
+	}
 	l.f, l.decoder, l.saved, l.second = out.f, out.decoders, out.f.now, out.f.now
 	for i := range out.files {
 		l.inputs = append(l.inputs, &out.files[i].Input)
@@ -193,9 +204,9 @@ func (l *live) tellOthers() error {
 
 // list tells the store how far each segment was read.
 func (l *live) list() error {
-	files := make([]collect.File, len(l.inputs)-l.dirty)
+	files := make([]collect.File, l.base+len(l.inputs)-l.dirty)
 	for i := range files {
-		files[i].Input = *l.inputs[l.dirty+i]
+		files[i].Input = *l.inputs[l.dirty-l.base+i]
 	}
 	l.listed = l.second
 	if err := l.rec.inputs(l.dirty, files); err != nil {
@@ -217,19 +228,36 @@ func (l *live) save() error {
 		return err
 	}
 	w := l.log.Journal()
+	anchors, fixed := l.anchors, l.anchorDue()
+	if fixed {
+		b, err := l.log.Rotate()
+		if err != nil {
+			return err
+		}
+		anchors = append(slices.Clone(anchors), anchor{l.f.now, b})
+	}
 	head := w.Head()
 	at := position{
 		Software: Software(), Run: identity{Data: detect.Live}, At: l.f.now, Seq: l.f.seq, Count: l.f.count, Entries: w.Entries(), Head: hex.EncodeToString(head[:]),
-		Inputs: len(l.inputs), Growing: map[int]bgp.Input{},
+		First: l.origin, Inputs: l.base + len(l.inputs), Growing: map[int]bgp.Input{}, Start: &l.start, Told: l.told, Anchors: anchors,
 	}
-	for i := l.log.Oldest(); i < len(l.inputs); i++ {
-		at.Growing[i] = *l.inputs[i]
+	for i := l.log.Oldest(); i < l.base+len(l.inputs); i++ {
+		at.Growing[i] = *l.inputs[i-l.base]
 	}
 	if err := writeCheckpoint(l.kept, l.codec, &at, &state{l.f.m, l.rec.refs, l.decoder}); err != nil {
 		return err
 	}
-	l.saved = l.f.now
-	return l.weigh()
+	l.saved, l.anchors = l.f.now, anchors
+	if err := l.weigh(); err != nil {
+		return err
+	}
+	if fixed {
+		if err := l.anchored(anchors[len(anchors)-1].Base); err != nil {
+			return err
+		}
+		l.weightThen = l.weight()
+	}
+	return l.retain()
 }
 
 // weigh looks how much is kept on the disk.
@@ -432,10 +460,10 @@ func (l *live) accept(collector string, raw []byte) error {
 		return err
 	}
 	l.at = at
-	if p.Input == len(l.inputs) {
+	if p.Input == l.base+len(l.inputs) {
 		l.inputs = append(l.inputs, &bgp.Input{Name: p.Name, Collector: collector})
 	}
-	in := l.inputs[p.Input]
+	in := l.inputs[p.Input-l.base]
 	dec := l.decoder[collector]
 	if dec == nil {
 		dec = &mrt.Decoder{}

@@ -29,6 +29,10 @@ type position struct {
 	Inputs  int    `json:"inputs,omitempty"`
 	// What was read so far of the segments that still grow.
 	Growing map[int]bgp.Input `json:"growing,omitempty"`
+	// With what it began, how far each source was read, and from where the journal can be followed: needed once its beginning is given up.
+	Start   *liveStart        `json:"start,omitempty"`
+	Told    map[string]string `json:"told,omitempty"`
+	Anchors []anchor          `json:"anchors,omitempty"`
 }
 
 // identity is what makes two runs the same: their inputs, by content, and how they are read. The numbers of the method are not part of

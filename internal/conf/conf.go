@@ -29,7 +29,14 @@ type Config struct {
 	Data      string        `json:"data"`      // folder of the store
 	Sources   []Source      `json:"sources"`   // what corewatch run watches live
 	Pages     Pages         `json:"pages"`
+	Keep      Keep          `json:"keep"`  // how much of what is received live stays on the disk
 	Clock     Clock         `json:"clock"` // who is asked how far the machine's clock is off
+}
+
+// Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
+type Keep struct {
+	Days int `json:"days"` // 1 to 3,650
+	GiB  int `json:"gib"`  // 1 to 100,000
 }
 
 // Clock says who is asked how far the machine's clock is off. It is never set.
@@ -61,7 +68,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Clock: Clock{Chrony: true}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}}
 }
 
 // maxFile bounds a configuration file.
@@ -112,6 +119,11 @@ func Parse(text []byte) (Config, error) {
 	}
 	if err := sources(c.Sources); err != nil {
 		return c, err
+	}
+	if k := c.Keep; k.Days < 1 || k.Days > 3650 {
+		return c, fmt.Errorf("keep.days: %d; want 1 to 3,650", k.Days)
+	} else if k.GiB < 1 || k.GiB > 100_000 {
+		return c, fmt.Errorf("keep.gib: %d; want 1 to 100,000", k.GiB)
 	}
 	if err := ntpServers(c.Clock.Servers); err != nil {
 		return c, err
