@@ -189,7 +189,7 @@ func TestLoad(t *testing.T) {
 func TestOverload(t *testing.T) {
 	length := time.Second
 	if raceDetector {
-		length /= 8
+		length /= 2
 	}
 	x := underLoad(t, 200_000, length, 2<<20)
 	for end := time.Now().Add(time.Minute); x.client.Status().Lost == 0; time.Sleep(time.Millisecond) {
