@@ -47,6 +47,11 @@ func TestBrowser(t *testing.T) {
 	}
 	look(t, server.URL, "/", "/demo/", "/demo/country/PK", "/demo/country/SD", id, id+"/v2", "/demo/incidents", "/demo/health", "/health", "/incidents", "/country/PK")
 	look(t, watching.URL, "/", "/country/PK")
+	live := testServer(t, pakistan("archive"), nil)
+	live.deps.Status = func() Status { st := testStatus(); st.Live = testLive(); return st }
+	lively := httptest.NewServer(live.Handler())
+	defer lively.Close()
+	look(t, lively.URL, "/health")
 	blind := pakistan("archive")
 	for i := range blind.samples {
 		if blind.samples[i].Entity == "country:PK" || blind.samples[i].Entity == "country:IR" {

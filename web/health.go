@@ -7,6 +7,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/detect"
 )
 
@@ -25,6 +26,7 @@ type healthPage struct {
 	MoreInputs int
 	InputSum   string
 	PeerSum    string
+	Live       *livePage
 }
 
 type collectorRow struct {
@@ -40,7 +42,7 @@ type collectorRow struct {
 type healthPeer struct {
 	AS, Name, Collector, Addr, State, Class, Note string
 	Since, Last                                   time.Time
-	V4, V6, Messages, Dup                         string
+	V4, V6, Messages, Dup, Lag                    string
 	Faults                                        int
 }
 
@@ -73,6 +75,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, st site) error {
 		v.Sources = s.sources()
 		v.SourceLine = s.sourceLine(v.Sources)
 		v.Copies = s.sourceRows(status.Copies)
+		v.Live = s.livePage(status.Live)
 	}
 	at := map[string]int{}
 	row := func(name string) *collectorRow {
@@ -101,6 +104,12 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, st site) error {
 		}
 	}
 	voting := 0
+	figures := map[bgp.Peer]PeerFigures{}
+	if v.Live != nil {
+		for _, p := range status.Live.Peers {
+			figures[p.Peer] = p
+		}
+	}
 	for _, p := range peers {
 		c := row(p.Peer.Collector)
 		c.Sessions++
@@ -127,6 +136,9 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, st site) error {
 		}
 		if p.LastMessage != 0 {
 			h.Last = p.LastMessage.Time()
+		}
+		if x, ok := figures[p.Peer]; ok { // newer than what the store has
+			h.Last, h.Lag = x.Last.Time(), length(micros(x.Lag))
 		}
 		v.Peers = append(v.Peers, h)
 	}
@@ -174,6 +186,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		Data      detect.Data `json:"data"`
 		Sources   []source    `json:"sources"`
 		Copies    []source    `json:"copies,omitempty"`
+		Live      *liveJSON   `json:"live,omitempty"`
 	}{
 		Status: "ok", Phase: st.Phase, Progress: st.Progress, Software: st.Software, Commit: st.Commit, Data: st.Data,
 		EventTime: instant(st.EventTime), Started: instant(st.Started), Sources: []source{},
@@ -190,6 +203,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		}
 		out.Copies = append(out.Copies, source{x.Name, x.State, x.Detail, instant(x.Last)})
 	}
+	out.Live = liveFacts(st.Live)
 	code := http.StatusOK
 	if _, _, err := s.deps.Live.Incidents(r.Context(), Query{Limit: 1}); err != nil {
 		s.log.Error().Err(err).Msg("store does not answer")

@@ -59,6 +59,7 @@ type Status struct {
 	EventTime time.Time   // how far the detector has come in event time
 	Sources   []SourceStatus
 	Copies    []SourceStatus // other stores that what is kept is copied to; Last is when one acknowledged something
+	Live      *LiveStatus    // nil until something is watched
 }
 
 // SourceStatus is one source of messages: whether it is connected and, if not, since when and why.

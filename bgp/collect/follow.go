@@ -63,7 +63,7 @@ func Follow(dir string) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Follower{dir: dir, r: r, dec: map[string]*mrt.Decoder{}}, nil
+	return &Follower{dir: dir, r: r, dec: map[string]*mrt.Decoder{}, seq: r.Base().Entries}, nil
 }
 
 // Next gives the next event of kind Message, Tick or Control. io.EOF is the end; journal.ErrTorn an end in a block that was being written. Other
@@ -79,7 +79,7 @@ func (f *Follower) Next() (Event, error) {
 		case journal.Input:
 			f.input(&e.Entry)
 		case journal.Message:
-			s := f.inputs[e.Input]
+			s := f.inputs[e.Input-f.Base().Inputs]
 			rec, err := f.record(s, e.Offset, e.Length)
 			if err != nil {
 				return e, fmt.Errorf("segment %s: %w", s.in.Name, err)
@@ -92,7 +92,7 @@ func (f *Follower) Next() (Event, error) {
 			f.done += e.Length
 			return e, nil
 		case journal.Closed:
-			s := f.inputs[e.Input]
+			s := f.inputs[e.Input-f.Base().Inputs]
 			if err := f.close(s, e.Length, e.Sum); err != nil {
 				return e, fmt.Errorf("segment %s: %w", s.in.Name, err)
 			}
@@ -208,6 +208,17 @@ func (f *Follower) Files() []File {
 	}
 	return out
 }
+
+// Input is segment number n of those met so far, for who knows more of it than stands in the log; nil when there is none.
+func (f *Follower) Input(n int) *bgp.Input {
+	if n -= f.Base().Inputs; n < 0 || n >= len(f.inputs) {
+		return nil
+	}
+	return &f.inputs[n].in
+}
+
+// Base is where the log begins. Segments are numbered from Base().Inputs on.
+func (f *Follower) Base() journal.Base { return f.r.Base() }
 
 // Decoders are those of the records given, by collector, with the peer tables that they have read: for who goes on where the log ends, or
 // where an earlier Follower stopped.

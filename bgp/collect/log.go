@@ -82,6 +82,7 @@ func (l *Log) settle() error {
 		end    int64
 		closed bool
 	}
+	base := r.Base().Inputs
 	var inputs []state
 	var e journal.Entry
 	for err = r.Next(&e); err == nil; err = r.Next(&e) {
@@ -89,9 +90,9 @@ func (l *Log) settle() error {
 		case journal.Input:
 			inputs = append(inputs, state{name: e.Name})
 		case journal.Message:
-			inputs[e.Input].end = e.Offset + e.Length
+			inputs[e.Input-base].end = e.Offset + e.Length
 		case journal.Closed:
-			inputs[e.Input].closed = true
+			inputs[e.Input-base].closed = true
 		}
 	}
 	if !errors.Is(err, io.EOF) {
@@ -109,7 +110,7 @@ func (l *Log) settle() error {
 		if err != nil {
 			return fmt.Errorf("segment %s: %w", s.name, err)
 		}
-		if err := l.w.Closed(i, s.end, sum); err != nil {
+		if err := l.w.Closed(base+i, s.end, sum); err != nil {
 			return err
 		}
 		l.ended = append(l.ended, path)
@@ -131,6 +132,9 @@ func (l *Log) sweep(named map[string]bool) error {
 		if err != nil || d.IsDir() || named[path] {
 			return err
 		}
+		if base := l.w.Base(); strings.HasSuffix(path, ".mrt.gz") && base.Inputs > 0 { // before the journal begins: given up, when the machine stopped
+			return os.Remove(path)
+		}
 		if strings.HasSuffix(path, ".mrt") || strings.HasSuffix(path, ".mrt.gz.part") {
 			return os.Remove(path)
 		}
@@ -148,6 +152,41 @@ func (l *Log) Journal() *journal.Writer { return l.w }
 // Room is how many octets of entries fit before the next Commit; each record, tick or event needs at most journal.EntrySize and its texts.
 // What fits comes back as a whole after a stop, or not at all.
 func (l *Log) Room() int { return l.w.Room() }
+
+// Oldest is the lowest number of an input that still grows; when none does, the number of the next.
+func (l *Log) Oldest() int {
+	n := l.w.Inputs()
+	for _, s := range l.open {
+		n = min(n, s.input)
+	}
+	return n
+}
+
+// Usage is how much is kept on the disk: octets of segments, how many there are, and octets of the journal.
+func (l *Log) Usage() (octets int64, segments int, journal int64, err error) {
+	for folder, sum := range map[string]func(int64){
+		SegmentsFolder: func(n int64) { octets += n; segments++ },
+		JournalFolder:  func(n int64) { journal += n },
+	} {
+		err = errors.Join(err, filepath.WalkDir(filepath.Join(l.dir, folder), func(_ string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) { // none yet, or compressed between two looks
+				return nil
+			}
+			if err != nil || d.IsDir() {
+				return err
+			}
+			st, err := d.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil {
+				sum(st.Size())
+			}
+			return err
+		}))
+	}
+	return octets, segments, journal, err
+}
 
 // Append keeps one record as received from a collector at an instant. It is not yet on the disk: see Commit.
 func (l *Log) Append(collector string, raw []byte, at bgp.Micros) (Place, error) {
@@ -242,6 +281,37 @@ func (l *Log) end(collector string) error {
 	}
 	delete(l.open, collector)
 	l.ended = append(l.ended, s.path)
+	return nil
+}
+
+// Rotate ends every segment and begins a new file of the journal: what was kept before it can be given up, see Prune.
+func (l *Log) Rotate() (journal.Base, error) {
+	for _, c := range slices.Sorted(maps.Keys(l.open)) {
+		if err := l.end(c); err != nil {
+			return journal.Base{}, err
+		}
+	}
+	if err := l.Commit(); err != nil {
+		return journal.Base{}, err
+	}
+	return l.w.Rotate()
+}
+
+// Prune gives up what was kept before a place that Rotate gave: the journal first, then the segments named. A stop in between leaves segments that
+// OpenLog removes.
+func (l *Log) Prune(b journal.Base, names []string) error {
+	l.packing.Wait() // none of them is being compressed
+	if err := l.w.Prune(b); err != nil {
+		return err
+	}
+	for _, name := range names {
+		path := filepath.Join(l.dir, filepath.FromSlash(name))
+		for _, p := range []string{path, path + ".gz"} {
+			if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("giving up a segment: %w", err)
+			}
+		}
+	}
 	return nil
 }
 

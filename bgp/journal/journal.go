@@ -23,6 +23,9 @@
 //	4  closed   number of the input, its decompressed length, 32 octets SHA-256 of its decompressed content
 //	5  control  time, kind, text: what happened beside the messages
 //
+// When the first files of a journal were given up, the file "base" says (JSON) which is the first that is left, the hash of the block before it, and how
+// many entries and inputs there were; the numbers of entries and inputs go on.
+//
 // Entries are numbered from 1 on in the order of the journal. A last block that is cut off or of which the hash is wrong was being
 // written when the machine stopped: it was never acknowledged, and a writer that goes on cuts it off.
 package journal
@@ -110,8 +113,25 @@ func (e *DamageError) Error() string {
 
 func fileName(n int) string { return fmt.Sprintf("%08d%s", n, suffix) }
 
-// files lists the numbers of the journal files in dir, ascending; none missing.
-func files(dir string) ([]int, error) {
+// files lists the numbers of the journal files in dir from number first on, ascending; none missing.
+func files(dir string, first int) ([]int, error) {
+	out, err := present(dir, first)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range out {
+		if n != first+i {
+			return nil, fmt.Errorf("journal %s: file %s is missing", filepath.Base(dir), fileName(first+i))
+		}
+	}
+	if first > 1 && len(out) == 0 {
+		return nil, fmt.Errorf("journal %s: file %s is missing", filepath.Base(dir), fileName(first))
+	}
+	return out, nil
+}
+
+// present lists the numbers from first on of the files that are there, ascending.
+func present(dir string, first int) ([]int, error) {
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -123,22 +143,21 @@ func files(dir string) ([]int, error) {
 			continue
 		}
 		n, err := strconv.Atoi(base)
-		if err != nil || n < 1 {
+		if err != nil || n < first {
 			continue
 		}
 		out = append(out, n)
 	}
 	slices.Sort(out)
-	for i, n := range out {
-		if n != i+1 {
-			return nil, fmt.Errorf("journal %s: file %s is missing", filepath.Base(dir), fileName(i+1))
-		}
-	}
 	return out, nil
 }
 
 // Exists reports whether dir holds a journal.
 func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, fileName(1)))
+	b, err := readBase(dir)
+	if err != nil {
+		return true // a damaged one
+	}
+	_, err = os.Stat(filepath.Join(dir, fileName(b.File)))
 	return err == nil
 }

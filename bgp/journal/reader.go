@@ -20,6 +20,7 @@ var ErrTorn = errors.New("the last block of the journal is unfinished")
 // Reader gives the entries of a journal in order, each block only after its hash was found right. Not safe for concurrent use.
 type Reader struct {
 	dir    string
+	base   Base
 	files  []int
 	file   *os.File
 	r      *bufio.Reader
@@ -37,12 +38,25 @@ type Reader struct {
 
 // Open begins to read the journal in dir. A folder without one reads as empty.
 func Open(dir string) (*Reader, error) {
-	list, err := files(dir)
+	b, err := readBase(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{dir: dir, files: list, r: bufio.NewReaderSize(nil, 256<<10)}, nil
+	list, err := files(dir, b.File)
+	if err != nil {
+		return nil, err
+	}
+	head, err := b.head()
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{
+		dir: dir, files: list, base: b, r: bufio.NewReaderSize(nil, 256<<10), number: b.File - 1, head: head, seq: b.Entries, inputs: b.Inputs,
+	}, nil
 }
+
+// last is the number of the last file.
+func (r *Reader) last() int { return r.base.File - 1 + len(r.files) }
 
 // Head is the hash of the block that the entry given last stands in.
 func (r *Reader) Head() Hash { return r.head }
@@ -68,7 +82,7 @@ func (r *Reader) Next(e *Entry) error {
 func (r *Reader) read() error {
 	for {
 		if r.file == nil {
-			if r.number == len(r.files) {
+			if r.number == r.last() {
 				return io.EOF
 			}
 			if err := r.open(r.number + 1); err != nil {
@@ -110,7 +124,7 @@ func (r *Reader) open(n int) error {
 
 // unfinished is the end of a journal in the middle of a block, and damage where another file follows.
 func (r *Reader) unfinished(octets int64, why string) error {
-	if r.number < len(r.files) {
+	if r.number < r.last() {
 		return &DamageError{fileName(r.number), r.good, why + ", and another file follows"}
 	}
 	r.torn = octets
@@ -164,7 +178,7 @@ func (r *Reader) tail(length uint32, read int64, why string) error {
 		return fmt.Errorf("journal: %w", err)
 	}
 	zeros := length == 0 && len(rest) <= maxBlock+around && len(bytes.Trim(rest, "\x00")) == 0
-	if r.number < len(r.files) || !zeros && (length == 0 || length > maxBlock || len(rest) > 0) {
+	if r.number < r.last() || !zeros && (length == 0 || length > maxBlock || len(rest) > 0) {
 		return &DamageError{fileName(r.number), r.good, why}
 	}
 	r.torn = read + int64(len(rest))
@@ -187,14 +201,14 @@ func (r *Reader) entry(e *Entry) error {
 		e.Offset = r.ctx.ends[e.Input] + d.signed()
 		e.Length = int64(d.number(1 << 32))
 		e.At = r.time(&d)
-		d.bad = d.bad || e.Input >= r.inputs || e.Offset < 0
+		d.bad = d.bad || e.Input >= r.inputs || e.Input < r.base.Inputs || e.Offset < 0
 		r.ctx.ends[e.Input] = e.Offset + e.Length
 	case Tick:
 		e.At = r.time(&d)
 	case Closed:
 		e.Input, e.Length = int(d.number(maxInputs)), int64(d.number(1<<62))
 		copy(e.Sum[:], d.take(len(e.Sum)))
-		d.bad = d.bad || e.Input >= r.inputs
+		d.bad = d.bad || e.Input >= r.inputs || e.Input < r.base.Inputs
 	case Control:
 		e.At, e.Name, e.Text = r.time(&d), d.text(), d.text()
 	default:

@@ -27,6 +27,7 @@ var ErrFull = errors.New("journal: the block is full")
 // Writer appends to a journal. Not safe for concurrent use. After an error nothing more is accepted: what was committed stands.
 type Writer struct {
 	dir    string
+	base   Base
 	file   *os.File
 	number int
 	size   int64
@@ -64,7 +65,10 @@ func Create(dir string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{dir: dir}
+	w := &Writer{dir: dir, base: r.base, inputs: r.base.Inputs, last: r.base.Last}
+	if err := w.sweep(); err != nil {
+		return nil, err
+	}
 	var e Entry
 	for err = r.Next(&e); err == nil; err = r.Next(&e) {
 		if e.Kind == Input {
@@ -130,6 +134,9 @@ func (w *Writer) Head() Hash { return w.head }
 
 // Entries is the number of entries so far, those not yet committed included.
 func (w *Writer) Entries() uint64 { return w.seq }
+
+// Inputs is the number of inputs so far.
+func (w *Writer) Inputs() int { return w.inputs }
 
 // Last is the newest time of an entry, 0 when there is none.
 func (w *Writer) Last() bgp.Micros { return w.last }

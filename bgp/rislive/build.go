@@ -146,9 +146,9 @@ func (b *builder) attribute(flags, typ byte, value []byte) {
 }
 
 // segments encodes a path: AS numbers, and arrays of them, which are sets.
-func segments(path json.RawMessage) ([]byte, error) {
+func segments(path jsonText) ([]byte, error) {
 	var hops []json.RawMessage
-	if len(path) > 0 && json.Unmarshal(path, &hops) != nil {
+	if len(path) > 0 && json.Unmarshal([]byte(path), &hops) != nil {
 		return nil, errors.New("path is no array")
 	}
 	var out []byte

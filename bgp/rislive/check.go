@@ -3,6 +3,8 @@ package rislive
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/wire"
@@ -65,9 +67,15 @@ func sort(list *[]bgp.Prefix) {
 }
 
 // lastAS is the AS at the end of a path, where that is one AS and not a set.
-func lastAS(path json.RawMessage) (uint32, bool) {
+func lastAS(path jsonText) (uint32, bool) {
+	if text, ok := strings.CutSuffix(string(path), "]"); ok { // the usual form
+		text = text[strings.LastIndexAny(text, "[,")+1:]
+		if as, err := strconv.ParseUint(text, 10, 32); err == nil && text[0] != '0' && text[0] != '+' {
+			return uint32(as), true
+		}
+	}
 	var hops []json.RawMessage
-	if json.Unmarshal(path, &hops) != nil || len(hops) == 0 {
+	if json.Unmarshal([]byte(path), &hops) != nil || len(hops) == 0 {
 		return 0, false
 	}
 	var as uint32

@@ -6,14 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/corewatch/corewatch/bgp/spill"
 )
 
 // Endpoint is RIPE NCC's public service.
@@ -25,10 +30,15 @@ type Options struct {
 	Client   string   // names this program to the service, as its operators ask for
 	Host     string   // one collector, such as "rrc21"; empty: all
 	Prefixes []string // with all more specifics; empty: all
-	// Buffer is how many octets of records wait for Poll before the connection is no longer read; default 64 MiB. The service then closes it: that is a gap, and is told.
-	Buffer int
-	Dial   time.Duration // to connect; default 20 s
-	Silent time.Duration // without any frame, after which the connection is given up; default 60 s
+	// What waits for Poll is kept in Memory octets (default 16 MiB), then in SpillBytes of the file Spill (empty: none). What comes beyond is lost until half of
+	// it was taken, which is a gap of every collector heard, and is told.
+	Memory     int64
+	Spill      string
+	SpillBytes int64
+	Dial       time.Duration // to connect; default 20 s
+	// Silent is how long the connection stands without any frame, or of a stream that must speak (no Prefixes) without one about routes; default 60 s. The
+	// service is asked to answer three times as often.
+	Silent time.Duration
 	Retry  time.Duration // longest pause between attempts; default 60 s
 }
 
@@ -55,23 +65,24 @@ type Status struct {
 	Last      time.Time // last frame
 	Err       error     // why it is not connected, or what the service complained about last
 	Counts    Counts
-	Waiting   int // octets of records not yet taken
+	Waiting   spill.Figures // what was not yet taken
 	Attempts  uint64
+	Lost      uint64 // records for which there was no room
 }
 
 // Client keeps a connection to the service and holds what it says until it is taken.
 type Client struct {
 	opt       Options
 	subscribe []byte
+	queue     *spill.Queue
 
-	mu     sync.Mutex
-	room   *sync.Cond
-	queue  []Event
-	size   int
+	// Run's own.
+	heard map[string]bool // collectors of which a record came since the last gap
+	order []string        // of heard
+	over  bool            // there is no room: what comes is lost
+
+	mu     sync.Mutex // guards status
 	status Status
-	heard  map[string]bool // collectors of which a record came since the last gap
-	order  []string        // of heard
-	closed bool
 }
 
 const (
@@ -85,8 +96,11 @@ func New(opt Options) (*Client, error) {
 	if opt.Endpoint == "" {
 		opt.Endpoint = Endpoint
 	}
-	if opt.Buffer <= 0 {
-		opt.Buffer = 64 << 20
+	if opt.Memory <= 0 {
+		opt.Memory = 16 << 20
+	}
+	if opt.Spill == "" {
+		opt.SpillBytes = 0
 	}
 	for d, def := range map[*time.Duration]time.Duration{&opt.Dial: 20 * time.Second, &opt.Silent: time.Minute, &opt.Retry: time.Minute} {
 		if *d <= 0 {
@@ -117,21 +131,13 @@ func New(opt Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opt: opt, subscribe: subscribe, heard: map[string]bool{}}
-	c.room = sync.NewCond(&c.mu)
+	c := &Client{opt: opt, subscribe: subscribe, heard: map[string]bool{}, queue: spill.New(opt.Spill, opt.Memory, opt.SpillBytes)}
 	c.status.Since = time.Now()
 	return c, nil
 }
 
 // Run connects, and connects again whenever the connection ends, until ctx does.
 func (c *Client) Run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.closed = true
-		c.room.Broadcast()
-	})
-	defer stop()
 	pause := firstRetry
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -180,45 +186,138 @@ func (c *Client) connection(ctx context.Context) error {
 func (c *Client) read(ctx context.Context, conn *websocket.Conn) error {
 	var d Decoder
 	base := c.Status().Counts
+	var w watch
+	w.heard()
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go w.run(watching, conn, c.opt.Silent)
+	var buf []byte
 	for {
-		wait, cancel := context.WithTimeout(ctx, c.opt.Silent)
-		_, frame, err := conn.Read(wait)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("no frame for %s", c.opt.Silent)
+		// A context that can end costs as much for each frame as the frame itself: the watch closes the connection instead.
+		_, r, err := conn.Reader(context.Background())
+		if err == nil {
+			buf, err = appendAll(buf[:0], r)
 		}
-		if err != nil {
+		switch {
+		case w.silent.Load():
+			return fmt.Errorf("no message for %s", c.opt.Silent)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
 			return fmt.Errorf("reading: %w", err)
 		}
-		collector, rec, err := d.Decode(frame)
-		if !c.put(collector, rec, err, base.add(d.Counts)) {
-			return ctx.Err()
+		collector, rec, err := d.Decode(buf)
+		if rec != nil || len(c.opt.Prefixes) > 0 {
+			w.heard()
+		}
+		c.put(collector, rec, err, base.add(d.Counts))
+	}
+}
+
+// appendAll reads to the end, into memory that is there.
+func appendAll(buf []byte, r io.Reader) ([]byte, error) {
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
 		}
 	}
 }
 
-// put queues a record, waiting for room; false when the client was stopped.
-func (c *Client) put(collector string, rec []byte, err error, counts Counts) bool {
+// watch ends a connection that says nothing for too long.
+type watch struct {
+	last   atomic.Int64 // when a frame about routes came, or any that a stream of some prefixes sends, in nanoseconds since 1970
+	silent atomic.Bool
+}
+
+func (w *watch) heard() { w.last.Store(time.Now().UnixNano()) }
+
+// run watches until ctx ends, and then closes the connection, too. It sends the service's own ping, which the service answers with a frame: so a
+// connection that is dead is known from one that has nothing to say.
+func (w *watch) run(ctx context.Context, conn *websocket.Conn, silent time.Duration) {
+	tick := time.NewTicker(max(silent/12, time.Millisecond))
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			conn.CloseNow()
+			return
+		case <-tick.C:
+		}
+		if time.Since(time.Unix(0, w.last.Load())) > silent {
+			w.silent.Store(true)
+			conn.CloseNow()
+			return
+		}
+		if n%4 == 0 {
+			sending, cancel := context.WithTimeout(ctx, silent)
+			err := conn.Write(sending, websocket.MessageText, []byte(`{"type":"ping"}`))
+			cancel()
+			if err != nil {
+				return // the connection is closed, and the reader finds out
+			}
+		}
+	}
+}
+
+// put queues a record.
+func (c *Client) put(collector string, rec []byte, err error, counts Counts) {
+	lost := uint64(0)
+	if rec != nil {
+		var qerr error
+		if lost, qerr = c.keep(collector, rec); err == nil {
+			err = qerr
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status.Last, c.status.Counts = time.Now(), counts
-	var service ServiceError
-	if errors.As(err, &service) {
-		c.status.Err = service
+	c.status.Lost += lost
+	if err != nil && !errors.Is(err, ErrMalformed) {
+		c.status.Err = err
 	}
-	if rec == nil {
-		return !c.closed
+}
+
+// keep queues a record, and gives 1 when it is lost.
+func (c *Client) keep(collector string, rec []byte) (uint64, error) {
+	if c.over {
+		f := c.queue.Figures()
+		memory, disk := c.queue.Limits()
+		if 2*(f.Memory+f.Disk) > memory+disk {
+			return 1, nil
+		}
+		c.over = false
 	}
-	for c.size > 0 && c.size+len(rec) > c.opt.Buffer && !c.closed {
-		c.room.Wait()
+	ok, err := c.queue.Put(byte(Record), collector, rec, false)
+	if !ok {
+		c.over = true
+		c.gaps("the monitor is slower than the stream, and what waits for it has filled its room")
+		return 1, err
 	}
 	if !c.heard[collector] && len(c.order) < maxHeard {
-		c.heard[collector] = true
-		c.order = append(c.order, collector)
+		name := strings.Clone(collector)
+		c.heard[name] = true
+		c.order = append(c.order, name)
 	}
-	c.queue = append(c.queue, Event{Kind: Record, Collector: collector, Raw: append([]byte(nil), rec...)})
-	c.size += len(rec)
-	return !c.closed
+	return 0, nil
+}
+
+// gaps tells, behind what was received, that more of every collector heard was sent and is not there.
+func (c *Client) gaps(why string) {
+	for _, name := range c.order {
+		if _, err := c.queue.Put(byte(Gap), name, []byte("RIS Live: "+why), true); err != nil { // memory is left for it
+			continue
+		}
+	}
+	c.order = c.order[:0]
+	clear(c.heard)
 }
 
 func (c *Client) connected() {
@@ -227,47 +326,36 @@ func (c *Client) connected() {
 	c.status.Connected, c.status.Since, c.status.Err = true, time.Now(), nil
 }
 
-// lost tells, behind what was received, that more was sent and not received.
+// lost notes that the connection broke.
 func (c *Client) lost(err error) {
+	c.gaps(line(err.Error()))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.status.Connected {
 		c.status.Connected, c.status.Since = false, time.Now()
 	}
 	c.status.Err = err
-	for _, name := range c.order {
-		c.queue = append(c.queue, Event{Kind: Gap, Collector: name, Why: "RIS Live: " + line(err.Error())})
-	}
-	c.order = c.order[:0]
-	clear(c.heard)
 }
 
-// Poll gives what came since, in order, until take says false.
-func (c *Client) Poll(take func(Event) bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
-	for n < len(c.queue) {
-		e := c.queue[n]
-		c.queue[n] = Event{}
-		n++
-		c.size -= len(e.Raw)
-		if !take(e) {
-			break
+// Poll gives what came since, in order, until take says false. Raw is valid during the call. The error is about the file of what waits.
+func (c *Client) Poll(take func(Event) bool) error {
+	return c.queue.Take(func(kind byte, name string, content []byte) bool {
+		if Kind(kind) == Gap {
+			return take(Event{Kind: Gap, Collector: name, Why: string(content)})
 		}
-	}
-	if c.queue = c.queue[n:]; len(c.queue) == 0 {
-		c.queue = nil
-	}
-	c.room.Broadcast()
+		return take(Event{Kind: Record, Collector: name, Raw: content})
+	})
 }
+
+// Limits are the octets that may wait in memory and on the disk.
+func (c *Client) Limits() (memory, disk int64) { return c.queue.Limits() }
 
 // Status is how the connection is now.
 func (c *Client) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.status
-	s.Waiting = c.size
+	s.Waiting = c.queue.Figures()
 	return s
 }
 

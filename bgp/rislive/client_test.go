@@ -1,11 +1,13 @@
 package rislive
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -92,7 +94,13 @@ func run(t *testing.T, opt Options) *Client {
 func take(t *testing.T, c *Client, n int) (out []Event) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); len(out) < n; time.Sleep(time.Millisecond) {
-		c.Poll(func(e Event) bool { out = append(out, e); return len(out) < n })
+		if err := c.Poll(func(e Event) bool {
+			e.Raw = bytes.Clone(e.Raw)
+			out = append(out, e)
+			return len(out) < n
+		}); err != nil {
+			t.Fatal(err)
+		}
 		if time.Now().After(end) {
 			t.Fatalf("%d of %d events; %+v", len(out), n, c.Status())
 		}
@@ -117,8 +125,11 @@ func TestReconnectIsAGap(t *testing.T) {
 	if want := "1 rrc00,1 rrc00,1 rrc00,1 rrc21,1 rrc21,2 rrc00,2 rrc21,1 rrc00,2 rrc00,1 rrc21"; strings.Join(got, ",") != want {
 		t.Errorf("%s\nwant %s", strings.Join(got, ","), want)
 	}
+	if err := c.Poll(func(e Event) bool { t.Errorf("one more: %+v", e); return true }); err != nil {
+		t.Error(err)
+	}
 	st := c.Status()
-	if !st.Connected || st.Counts.Messages != 7 || st.Attempts != 3 || st.Waiting != 0 {
+	if !st.Connected || st.Counts.Messages != 7 || st.Attempts != 3 || st.Waiting.Memory != 0 {
 		t.Errorf("%+v", st)
 	}
 	asked := fmt.Sprint(s.asked[0])
@@ -136,7 +147,7 @@ func TestSilenceAndComplaint(t *testing.T) {
 	})
 	c := run(t, Options{Endpoint: s.endpoint(), Silent: 200 * time.Millisecond, Retry: 10 * time.Millisecond})
 	events := take(t, c, 2)
-	if events[1].Kind != Gap || !strings.Contains(events[1].Why, "no frame for") {
+	if events[1].Kind != Gap || !strings.Contains(events[1].Why, "no message for") {
 		t.Errorf("%+v", events)
 	}
 	if st := c.Status(); st.Counts.Own != 1 {
@@ -144,25 +155,40 @@ func TestSilenceAndComplaint(t *testing.T) {
 	}
 }
 
-// A consumer that does not take its records stops the reading, not the process: memory stays bounded, and nothing is lost while the connection stands.
+// A consumer that does not take its records fills the memory, then the file, and then loses records, which it is told behind those that it still gets. When
+// it has taken half, the stream goes on.
 func TestSlowConsumer(t *testing.T) {
-	const n = 2000
+	const n = 50_000
+	next := make(chan struct{})
 	s := serve(t, func(ctx context.Context, c *websocket.Conn) {
 		say("rrc00", n)(ctx, c)
+		<-next
+		say("rrc00", 10)(ctx, c)
 		<-ctx.Done()
 	})
-	c := run(t, Options{Endpoint: s.endpoint(), Buffer: 10_000})
-	for end := time.Now().Add(20 * time.Second); c.Status().Waiting < 9_000; time.Sleep(time.Millisecond) {
+	c := run(t, Options{Endpoint: s.endpoint(), Memory: 1, Spill: filepath.Join(t.TempDir(), "spill"), SpillBytes: 1 << 20})
+	for end := time.Now().Add(time.Minute); c.Status().Counts.Messages < n; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("nothing waits: %+v", c.Status())
+			t.Fatalf("%+v", c.Status())
 		}
 	}
-	time.Sleep(100 * time.Millisecond)
-	if w := c.Status().Waiting; w > 10_000 {
-		t.Errorf("%d octets wait", w)
+	st := c.Status()
+	if st.Lost == 0 || st.Waiting.Spilled == 0 || st.Waiting.Disk > 1<<20 || st.Waiting.Memory > 3<<20 || !st.Connected {
+		t.Errorf("%+v", st)
 	}
-	if got := take(t, c, n); len(got) != n {
-		t.Errorf("%d", len(got))
+	kept := int(n - st.Lost)
+	got := take(t, c, kept+1)
+	for i, e := range got {
+		if (e.Kind == Gap) != (i == kept) || e.Collector != "rrc00" {
+			t.Fatalf("%d of %d is %+v", i, kept, e)
+		}
+	}
+	if !strings.Contains(got[kept].Why, "slower than the stream") {
+		t.Error(got[kept].Why)
+	}
+	close(next)
+	if again := take(t, c, 10); again[9].Kind != Record || c.Status().Lost != st.Lost {
+		t.Errorf("%+v", c.Status())
 	}
 }
 

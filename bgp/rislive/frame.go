@@ -52,6 +52,7 @@ type Decoder struct {
 	build  builder
 	raw    []byte
 	rec    []byte
+	msg    message // of the usual form; its lists are used again
 }
 
 type envelope struct {
@@ -60,17 +61,26 @@ type envelope struct {
 }
 
 type message struct {
-	Timestamp     json.Number     `json:"timestamp"`
-	Peer          string          `json:"peer"`
-	PeerASN       json.RawMessage `json:"peer_asn"` // a string, or a number
-	Host          string          `json:"host"`
-	Type          string          `json:"type"`
-	State         string          `json:"state"`
-	Direction     string          `json:"direction"`
-	Raw           string          `json:"raw"`
-	Path          json.RawMessage `json:"path"`
-	Announcements []announcement  `json:"announcements"`
-	Withdrawals   []string        `json:"withdrawals"`
+	Timestamp     json.Number    `json:"timestamp"`
+	Peer          string         `json:"peer"`
+	PeerASN       jsonText       `json:"peer_asn"` // a string, or a number
+	Host          string         `json:"host"`
+	Type          string         `json:"type"`
+	State         string         `json:"state"`
+	Direction     string         `json:"direction"`
+	Raw           string         `json:"raw"`
+	Path          jsonText       `json:"path"`
+	Announcements []announcement `json:"announcements"`
+	Withdrawals   []string       `json:"withdrawals"`
+}
+
+// jsonText is a value as it stands in the frame.
+type jsonText string
+
+// UnmarshalJSON keeps the text.
+func (t *jsonText) UnmarshalJSON(b []byte) error {
+	*t = jsonText(b)
+	return nil
 }
 
 type announcement struct {
@@ -82,6 +92,15 @@ type announcement struct {
 // without an error is a frame about nothing. A ServiceError is what the service complains about; any other error is about this frame, and is counted.
 func (d *Decoder) Decode(frame []byte) (collector string, record []byte, err error) {
 	d.Counts.Frames++
+	d.msg = message{Announcements: d.msg.Announcements[:0], Withdrawals: d.msg.Withdrawals[:0]}
+	if scan(string(frame), &d.msg) {
+		return d.message(&d.msg)
+	}
+	return d.unusual(frame)
+}
+
+// unusual reads a frame of any form.
+func (d *Decoder) unusual(frame []byte) (collector string, record []byte, err error) {
 	var e envelope
 	if err := json.Unmarshal(frame, &e); err != nil {
 		return "", nil, d.malformed("it is no JSON object: %v", err)

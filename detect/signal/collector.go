@@ -22,6 +22,7 @@ type collector struct {
 	halved  bool       // most of its sessions are down
 	missed  bool       // messages of it are known to be missed: see Missed
 	filling bool       // a table dump from before is being read: see BeginFill
+	feed    *liveFeed  // that it lives by; nil in an archive
 	young   bool       // no table dump described it and it is new, while others are not: its sessions do not vote yet
 }
 
@@ -62,12 +63,17 @@ func (c *collector) spoke(m *Monitor, at bgp.Micros) {
 	if c.state == collectorUp {
 		c.gaps.add(at - c.last)
 	}
-	quiet := c.quiet
+	quiet, told := c.quiet, c.feed != nil && c.feed.silent
+	if told { // it must speak, whatever others do
+		quiet, c.feed.silent = at-max(c.last, c.feed.from), false
+	}
 	c.last, c.quiet = max(c.last, at), 0
-	if c.state != collectorSilent {
+	if c.state != collectorSilent && !told {
 		return
 	}
-	c.state, c.since = collectorBack, at
+	if c.state == collectorSilent {
+		c.state, c.since = collectorBack, at
+	}
 	m.engine.FaultEnded(m.collectorEntity(c), int64(at), "the collector speaks again")
 	if c.missed || quiet >= bgp.Micros(m.cfg.CollectorGap)*bgp.Second {
 		c.state, c.missed = collectorUp, false
@@ -88,11 +94,14 @@ func (m *Monitor) tickCollector(c *collector, now, step bgp.Micros, others bool)
 		limit = max(limit, c.gaps.longest(1000))
 	}
 	switch {
-	case c.state != collectorSilent && c.gaps.n >= minGaps && c.quiet > limit:
+	case c.feed == nil && c.state != collectorSilent && c.gaps.n >= minGaps && c.quiet > limit:
 		why := fmt.Sprintf("silent for more than %d s while other collectors speak", limit/bgp.Second)
 		c.state, c.since = collectorSilent, now
 		m.revote(now, "collector "+c.name+" is silent and no longer votes", m.freshFrom(c.last), c.peers...)
 		m.fault(m.collectorEntity(c), c, now, why)
+	case c.feed != nil && c.feed.silent && c.state != collectorSilent && c.quiet > c.feed.patience(m): // its silence is a fault already
+		c.state, c.since = collectorSilent, now
+		m.revote(now, "collector "+c.name+" is silent and no longer votes", m.freshFrom(c.last), c.peers...)
 	case c.state == collectorBack && now-c.since >= bgp.Micros(m.cfg.SpokeWithin)*bgp.Second:
 		c.state, c.since = collectorUp, now
 		m.revote(now, "collector "+c.name+" votes again", 0, c.peers...)

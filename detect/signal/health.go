@@ -20,6 +20,7 @@ func (m *Monitor) tickHealth(now, before bgp.Micros) {
 		m.stats.Pauses++
 	}
 	m.paused = silent
+	m.tickFeeds(now, before)
 	for _, c := range m.colls {
 		m.tickCollector(c, now, now-before, m.othersSpoke(c))
 		if c.state != collectorUp {

@@ -11,6 +11,9 @@ func (m *Monitor) Missed(name string, at bgp.Micros, why string) {
 	}
 	m.Settle()
 	c.missed, c.filling = true, false
+	if c.feed != nil {
+		c.feed.silent = true
+	}
 	if c.state == collectorSilent {
 		return
 	}

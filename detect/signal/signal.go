@@ -78,6 +78,8 @@ type Monitor struct {
 	near    [256]*peer         // of byPeer, those met last
 	colls   []*collector
 	byColl  map[string]*collector // look-ups only
+	feeds   []*liveFeed           // none in an archive
+	clock   Clock
 	ases    []*asn
 	byAS    map[uint32]*asn // look-ups only
 

@@ -219,6 +219,12 @@ func (m *Monitor) coverage(f *family) detect.Coverage {
 	if m.paused {
 		why = append(why, "feed_paused")
 	}
+	switch m.clock {
+	case ClockOff:
+		why = append(why, "clock_off")
+	case ClockUnknown:
+		why = append(why, "clock_unknown")
+	}
 	if len(why) > 0 {
 		return detect.Coverage{Level: "reduced", Because: why}
 	}

@@ -30,7 +30,8 @@ type follower struct {
 	// Of a live monitor's journal.
 	tables  tableFolder
 	inForce liveReference
-	err     error // the tables that the journal names cannot be opened: nothing more can be applied
+	err     error  // the tables that the journal names cannot be opened: nothing more can be applied
+	meter   *meter // counts for a live monitor; may be nil
 }
 
 // recordCounts is what became of the records, for the summary.
@@ -96,6 +97,9 @@ func (f *follower) apply(rec *mrt.Record, at bgp.Micros, dec *mrt.Decoder, in *b
 		Seq: f.seq, At: at, Peer: bgp.Peer{Collector: in.Collector, AS: c.PeerAS, Addr: c.PeerAddr}, Raw: rec.Raw,
 		Source: bgp.Source{File: uint32(file), Offset: rec.Offset, Length: uint32(len(rec.Raw))},
 	}
+	if f.meter != nil && c.PeerAddr.IsValid() {
+		f.meter.heard(msg.Peer, at, rec.Time)
+	}
 	switch c.Kind {
 	case mrt.Message:
 		f.message(msg, in)
@@ -151,6 +155,9 @@ func (f *follower) message(msg bgp.Message, in *bgp.Input) {
 	}
 	f.m.End()
 	f.parsed(in)
+	if f.meter != nil && f.update.Faults != 0 {
+		f.meter.wrong(f.update.Faults)
+	}
 }
 
 func (f *follower) tellPath() {

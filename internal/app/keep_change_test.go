@@ -43,7 +43,7 @@ func outages() string {
 // storyStart is when the stories begin.
 var storyStart = bgp.MicrosOf(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 
-func clock(d time.Duration) bgp.Micros { return storyStart + bgp.Micros(d/time.Microsecond) }
+func storyTime(d time.Duration) bgp.Micros { return storyStart + bgp.Micros(d/time.Microsecond) }
 
 // TestNinetyDays: an outage of ninety days, restarted ten times, is one incident with one id.
 func TestNinetyDays(t *testing.T) {
@@ -66,7 +66,7 @@ func TestNinetyDays(t *testing.T) {
 		if j.keep, err = newKeeper(folder, zerolog.Nop()); err != nil {
 			t.Fatal(err)
 		}
-		end := clock(time.Duration(14+n*211)*time.Hour + time.Duration(n)*7*time.Second)
+		end := storyTime(time.Duration(14+n*211)*time.Hour + time.Duration(n)*7*time.Second)
 		j.each = func(_ *signal.Monitor, now bgp.Micros) {
 			if n < 10 && now >= end {
 				cancel()
@@ -126,14 +126,14 @@ func TestConfigurationChange(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		r := &cutRun{Replay: Replay{Files: []string{file}}, every: 20 * 60 * bgp.Second}
 		r.Store = t.TempDir()
-		r.upTo(t, clock(time.Hour+70*time.Second), false) // after the onset, before the confirmation
-		r.upTo(t, clock(time.Hour+9*time.Minute), killed) // confirmed by the old numbers
+		r.upTo(t, storyTime(time.Hour+70*time.Second), false) // after the onset, before the confirmation
+		r.upTo(t, storyTime(time.Hour+9*time.Minute), killed) // confirmed by the old numbers
 		r.Config = conf
-		r.upTo(t, clock(3*time.Hour), true) // just after the change: what it wrote must not be lost
+		r.upTo(t, storyTime(3*time.Hour), true) // just after the change: what it wrote must not be lost
 		if got := strings.Contains(r.log.String(), "until then the old configuration goes on"); got != killed {
 			t.Errorf("killed %v: %s", killed, &r.log)
 		}
-		r.upTo(t, clock(4*time.Hour), false)
+		r.upTo(t, storyTime(4*time.Hour), false)
 		if strings.Contains(r.log.String(), "by other rules") {
 			t.Errorf("the change is told twice: %s", &r.log)
 		}
@@ -190,7 +190,7 @@ func TestOtherLayout(t *testing.T) {
 	}
 	r := &cutRun{Replay: Replay{Files: []string{scenarioFile(t, outages())}}}
 	r.Store = t.TempDir()
-	r.upTo(t, clock(3*time.Hour), false)
+	r.upTo(t, storyTime(3*time.Hour), false)
 	c, err := readCheckpoint(filepath.Join(r.Store, checkpointName))
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +222,7 @@ func TestOtherLayout(t *testing.T) {
 	if err := j.rec.close(); err != nil {
 		t.Fatal(err)
 	}
-	r.upTo(t, clock(4*time.Hour), true)
+	r.upTo(t, storyTime(4*time.Hour), true)
 	if log := r.log.String(); !strings.Contains(log, "without the tables") || !strings.Contains(log, "corewatch 0.0.9") {
 		t.Errorf("what was lost is not said: %s", log)
 	}
@@ -253,7 +253,7 @@ func TestOtherRunRefused(t *testing.T) {
 	text := outages()
 	base := Replay{Files: []string{scenarioFile(t, text)}, Store: t.TempDir()}
 	r := &cutRun{Replay: base}
-	r.upTo(t, clock(2*time.Hour), false)
+	r.upTo(t, storyTime(2*time.Hour), false)
 	for want, change := range map[string]func(*Replay){
 		"another scenario":     func(r *Replay) { r.Files = []string{scenarioFile(t, text+"# another\n")} },
 		"--until nothing, and": func(r *Replay) { r.Until = at("2030-01-01T06:00:00Z") },

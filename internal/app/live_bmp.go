@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/corewatch/corewatch/bgp/bmp"
+	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/web"
 )
@@ -35,6 +36,9 @@ func newBMPSource(c conf.BMP) (*bmpSource, error) {
 }
 
 func (s *bmpSource) name() string { return "bmp/" + s.listen } // no collector can have that name
+
+// feed: each router is watched as a collector of its own; a station without routers is no silent feed.
+func (s *bmpSource) feed() signal.Feed { return signal.Feed{} }
 
 func (s *bmpSource) poll(now time.Time, take func(received) bool) error {
 	return s.station.Poll(now, func(e bmp.Event) bool {

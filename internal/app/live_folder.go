@@ -12,6 +12,7 @@ import (
 
 	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/bgp/tail"
+	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/web"
 )
@@ -30,6 +31,9 @@ type folderSource struct {
 }
 
 func (s *folderSource) name() string { return s.conf.Collector }
+
+// feed: how often a collector writes to its files is learned.
+func (s *folderSource) feed() signal.Feed { return signal.Feed{Name: s.conf.Collector} }
 
 func (s *folderSource) position() string {
 	p := s.from

@@ -28,6 +28,9 @@ const (
 	controlGap       = "gap"       // records of a collector are being missed: a collectorGap
 	controlReference = "reference" // other reference tables are in force: a liveReference
 	controlTable     = "table"     // a table dump from before is being read of a collector: a collectorTable
+	controlFeeds     = "feeds"     // what is listened to from now on, and must speak: a list of signal.Feed
+	controlFeed      = "feed"      // and a collector that was met since: a signal.Feed
+	controlClock     = "clock"     // how far the machine's clock is off: a clockState
 )
 
 type liveStart struct {
@@ -40,6 +43,13 @@ type liveStart struct {
 type sourcePosition struct {
 	Source   string `json:"source"`
 	Position string `json:"position"`
+}
+
+type clockState struct {
+	State  string  `json:"state"`    // right, off, unknown
+	Offset float64 `json:"offset_s"` // not of unknown
+	From   string  `json:"from,omitempty"`
+	Why    string  `json:"why,omitempty"`
 }
 
 type collectorGap struct {
@@ -90,6 +100,21 @@ func (f *follower) control(e *collect.Event) {
 		} else {
 			f.m.EndFill(t.Collector, t.State == tableWhole)
 		}
+	case controlFeeds:
+		var list []signal.Feed
+		if json.Unmarshal([]byte(e.Text), &list) == nil {
+			f.m.Feeds(list, e.At)
+		}
+	case controlFeed:
+		var feed signal.Feed
+		if json.Unmarshal([]byte(e.Text), &feed) == nil {
+			f.m.AddFeed(feed, e.At)
+		}
+	case controlClock:
+		var c clockState
+		if json.Unmarshal([]byte(e.Text), &c) == nil {
+			f.m.SetClock(clockWords[c.State])
+		}
 	case controlStart:
 		var s liveStart
 		if json.Unmarshal([]byte(e.Text), &s) == nil {
@@ -108,8 +133,10 @@ type logRun struct {
 	tables tableFolder
 	rec    *recorder
 	paths  bool                             // keep AS paths, for a snapshot
+	from   func(*position)                  // where it goes on from, when that is a checkpoint; may be nil
 	each   func(*order.Entry)               // for every entry, those passed over included; may be nil
 	watch  func(done int64, now bgp.Micros) // now and then; may be nil
+	fresh  bool                             // take from an anchor where it lies, and nothing else
 	keep   string                           // checkpoint to go on from; "" applies the log from its beginning
 	codec  *freeze.Codec[state]             // of the checkpoint
 	log    zerolog.Logger
@@ -118,6 +145,9 @@ type logRun struct {
 // followed is what following a log gave.
 type followed struct {
 	f        *follower
+	first    bgp.Micros              // when the journal began
+	base     int                     // number of the first segment that is kept
+	from     int                     // inputs before this one are as they were when the checkpoint was made
 	decoders map[string]*mrt.Decoder // by collector
 	files    []collect.File          // the segments, as messages number them
 }
@@ -145,7 +175,12 @@ func followLog(ctx context.Context, dir string, r logRun) (*followed, error) {
 		}
 	}
 	r.log.Warn().Err(err).Msg("the checkpoint cannot be used: the journal is followed from its beginning")
-	return r.follow(ctx, dir, nil)
+	if out, err = r.follow(ctx, dir, nil); errors.Is(err, errUnusable) {
+		r.log.Warn().Err(err).Msg("the beginning of the journal was given up (keep), and this version cannot read what was known there: that is unknown now")
+		r.fresh = true
+		return r.follow(ctx, dir, nil)
+	}
+	return out, err
 }
 
 // follow applies the log in dir from its beginning, or from a checkpoint.
@@ -155,7 +190,7 @@ func (r *logRun) follow(ctx context.Context, dir string, c *checkpoint) (*follow
 		return nil, err
 	}
 	defer log.Close()
-	f, err := r.begin(log, c)
+	f, first, err := r.begin(dir, log, c)
 	if err != nil {
 		return nil, err
 	}
@@ -178,66 +213,113 @@ func (r *logRun) follow(ctx context.Context, dir string, c *checkpoint) (*follow
 	if !errors.Is(err, io.EOF) && !errors.Is(err, order.ErrTorn) {
 		return nil, err
 	}
-	return &followed{f, log.Decoders(), log.Files()}, nil
+	return &followed{f, first, log.Base().Inputs, max(oldest(c), log.Base().Inputs), log.Decoders(), log.Files()}, nil
 }
 
-// begin makes the monitor, afresh or as a checkpoint has it, and leaves the log behind what the monitor knows.
-func (r *logRun) begin(log *collect.Follower, c *checkpoint) (*follower, error) {
-	e, err := log.Next()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+// oldest is the first input that grew when a checkpoint was made.
+func oldest(c *checkpoint) int {
+	if c == nil {
+		return 0
 	}
+	n := c.position.Inputs
+	for i := range c.position.Growing {
+		n = min(n, i)
+	}
+	return n
+}
+
+// begin makes the monitor, afresh or as a checkpoint has it, and leaves the log behind what the monitor knows. It says when the journal began.
+func (r *logRun) begin(dir string, log *collect.Follower, c *checkpoint) (*follower, bgp.Micros, error) {
 	var s liveStart
-	if e.Name != controlStart || json.Unmarshal([]byte(e.Text), &s) != nil {
-		return nil, errors.New("the journal does not begin with the start of a monitor that this version knows")
+	var first bgp.Micros
+	if b := log.Base(); b.Entries > 0 {
+		if r.rec.own || r.paths {
+			return nil, 0, errors.New("the beginning of this journal was given up (keep): it can be followed, but not into a store of its own, nor into a snapshot")
+		}
+		if c == nil || c.position.Entries < b.Entries {
+			var err error
+			if c, err = readCheckpoint(anchorFile(dir, b)); err != nil {
+				return nil, 0, fmt.Errorf("the beginning of this journal was given up (keep), and what was known there: %w", err)
+			}
+		}
+		if c.position.Start == nil {
+			return nil, 0, fmt.Errorf("%w: it is of no live monitor", errUnusable)
+		}
+		s, first = *c.position.Start, c.position.First
+	} else {
+		e, err := log.Next()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, 0, err
+		}
+		if e.Name != controlStart || json.Unmarshal([]byte(e.Text), &s) != nil {
+			return nil, 0, errors.New("the journal does not begin with the start of a monitor that this version knows")
+		}
+		r.see(&e.Entry)
+		first = e.At
 	}
-	r.see(&e.Entry)
-	tables := liveReference{For: e.At}
-	if s.Reference != nil {
+	tables := liveReference{For: first}
+	switch {
+	case c != nil && c.position.Reference != nil:
+		tables = *c.position.Reference
+	case s.Reference != nil:
 		tables = *s.Reference
 	}
 	where, err := r.tables.open(tables)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	m, err := r.rec.monitor(signal.Options{
 		Config: s.Peers, Engine: s.Detect, Data: detect.Live, Software: Software(),
 		Places: where, Sources: sourceOf, KeepPaths: r.paths, Share: sharing(),
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	f := &follower{m: m, onTick: r.rec.tick, paths: r.paths, routes: routeReader{paths: r.paths}, tables: r.tables, inForce: tables}
 	if c == nil {
-		return f, nil
+		return f, first, nil
+	}
+	return f, first, r.resume(log, f, c)
+}
+
+// resume brings a monitor made afresh to where a checkpoint left it.
+func (r *logRun) resume(log *collect.Follower, f *follower, c *checkpoint) error {
+	if r.from != nil {
+		r.from(&c.position)
+	}
+	if r.fresh {
+		f.now, f.seq, f.count = c.position.At, c.position.Seq, c.position.Count
+		return nil
+	}
+	if c.position.Software != Software() {
+		return fmt.Errorf("%w: it is of %s", errUnusable, c.position.Software)
+	}
+	if r.codec == nil {
+		var err error
+		if r.codec, err = freeze.New[state](stateGiven()); err != nil {
+			return err
+		}
 	}
 	at := &c.position
-	st := state{monitor: m, refs: r.rec.refs, decoders: log.Decoders()}
+	st := state{monitor: f.m, refs: r.rec.refs, decoders: log.Decoders()}
 	if err := c.thaw(r.codec, &st); err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnusable, err)
+		return fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if err := log.Skip(at.Entries, st.decoders, func(e *order.Entry) {
-		if e.Kind == order.Control && e.Name == controlReference {
-			_ = json.Unmarshal([]byte(e.Text), &tables) // what this version cannot read it did not apply either
-		}
-		r.see(e)
-	}); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if tables != f.inForce {
-		if where, err = r.tables.open(tables); err != nil {
-			return nil, err
-		}
-		m.Use(where)
-		f.inForce = tables
+	if err := log.Skip(at.Entries, st.decoders, r.see); err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
 	if head := log.Head(); hex.EncodeToString(head[:]) != at.Head {
-		return nil, fmt.Errorf("%w: it is of another journal", errUnusable)
+		return fmt.Errorf("%w: it is of another journal", errUnusable)
+	}
+	for n, in := range at.Growing {
+		if x := log.Input(n); x != nil && x.Name == in.Name {
+			*x = in
+		}
 	}
 	r.rec.refs = st.refs
 	f.now, f.seq, f.count = at.At, at.Seq, at.Count
 	r.log.Info().Msgf("going on from the checkpoint at %s", stamp(at.At))
-	return f, nil
+	return nil
 }
 
 func (r *logRun) see(e *order.Entry) {

@@ -19,6 +19,7 @@ import (
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/bgp/peering"
+	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/web"
 )
@@ -93,6 +94,9 @@ func password(name string, log zerolog.Logger) (string, error) {
 }
 
 func (s *peeringSource) name() string { return s.collector }
+
+// feed: its sessions have hold times of their own; the collector is watched as any.
+func (s *peeringSource) feed() signal.Feed { return signal.Feed{} }
 
 func (s *peeringSource) poll(now time.Time, take func(received) bool) error {
 	if s.first.IsZero() {

@@ -13,6 +13,7 @@ import (
 
 	archives "github.com/corewatch/corewatch/bgp/archive"
 	"github.com/corewatch/corewatch/bgp/rislive"
+	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/web"
 )
@@ -28,12 +29,21 @@ type risSource struct {
 	fresh map[string]bool      // heard since the last gap
 }
 
+// What of RIS Live waits for a monitor that is slower for a while: the whole stream gives some thousand records a second, of 100 to 300 octets, and ten times as many at its worst.
+const (
+	risMemory = 16 << 20
+	risSpill  = 1 << 30
+)
+
 // tablesFolder is where, in the live folder, dumps are while they are read.
 const tablesFolder = "tables"
 
-// newRISSource makes the source. dir is the live folder; archive the address of the archive of RIS, empty for the public one.
+// newRISSource makes the source. dir is the live folder, into which goes what waits beyond some memory; archive the address of the archive of RIS, empty for the public one.
 func newRISSource(c conf.RISLive, archive, dir string, log zerolog.Logger) (*risSource, error) {
-	client, err := rislive.New(rislive.Options{Endpoint: c.Endpoint, Client: "corewatch", Host: c.Host, Prefixes: c.Prefixes})
+	client, err := rislive.New(rislive.Options{
+		Endpoint: c.Endpoint, Client: "corewatch", Host: c.Host, Prefixes: c.Prefixes,
+		Memory: risMemory, Spill: filepath.Join(dir, "ris-live.spill"), SpillBytes: risSpill,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +71,14 @@ func (s *risSource) run(ctx context.Context) {
 
 func (s *risSource) name() string { return "ris/live" } // no collector can have that name
 
+// feed: of the whole stream, or of all that one collector hears, something comes each second. Of some prefixes there may be nothing to tell for hours.
+func (s *risSource) feed() signal.Feed {
+	return signal.Feed{Name: "ris-live", Steady: len(s.conf.Prefixes) == 0}
+}
+
 func (s *risSource) poll(now time.Time, take func(received) bool) error {
 	full := false
-	s.client.Poll(func(e rislive.Event) bool {
+	err := s.client.Poll(func(e rislive.Event) bool {
 		if s.tables != nil {
 			s.heard(e, now, take)
 		}
@@ -73,10 +88,19 @@ func (s *risSource) poll(now time.Time, take func(received) bool) error {
 	if s.tables != nil && !full {
 		s.tables.poll(now, take)
 	}
-	if st := s.client.Status(); !st.Connected {
+	if st := s.client.Status(); err == nil && !st.Connected {
 		return st.Err
 	}
-	return nil
+	return err
+}
+
+// queue is for the figures.
+func (s *risSource) queue() web.QueueStatus {
+	st := s.client.Status()
+	memory, disk := s.client.Limits()
+	return web.QueueStatus{
+		Source: "RIPE RIS Live", Memory: st.Waiting.Memory, Room: memory, Disk: st.Waiting.Disk, DiskMax: disk, Spilled: st.Waiting.Spilled, Lost: st.Lost,
+	}
 }
 
 // heard asks for the table of a collector that speaks for the first time, or again.

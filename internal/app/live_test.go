@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -86,9 +87,9 @@ expect   outage country:XA confirmed
 
 // watchedLive plays a scenario through folders, the live monitor and its store, and stops and starts the monitor after each number of seconds.
 // It gives the monitor's folder, its incidents as they are at the end, and the store.
-func watchedLive(t *testing.T, s *scenario.Scenario, stops []int, kill bool) (dir string, incidents []byte, store *sqlite.Store) {
+func watchedLive(t *testing.T, s *scenario.Scenario, stops []int, kill bool, keep conf.Keep) (dir string, incidents []byte, store *sqlite.Store) {
 	t.Helper()
-	return watchedLiveWith(t, s, stops, kill, func(string, *live) {}, func(int, *live) {})
+	return watchedLiveWith(t, s, stops, kill, func(_ string, l *live) { l.conf.Keep = keep }, func(int, *live) {})
 }
 
 // watchedLiveWith prepares each monitor before it opens its log, and does something more each second.
@@ -150,10 +151,10 @@ func watchedLiveWith(t *testing.T, s *scenario.Scenario, stops []int, kill bool,
 			l = open()
 		}
 	}
-	l.f.m.Engine().Finish(l.f.now.Time())
 	if err := l.close(); err != nil {
 		t.Fatal(err)
 	}
+	l.f.m.Engine().Finish(l.f.now.Time())
 	return dir, jsonOf(t, l.f.m), store
 }
 
@@ -185,13 +186,16 @@ func TestLiveReplaysToTheSameBytes(t *testing.T) {
 	for name, c := range map[string]struct {
 		stops []int
 		kill  bool
+		keep  conf.Keep
 	}{
 		"without a stop": {},
-		"stopped":        {[]int{30, 140, 180, 400, 500}, false},
-		"killed":         {[]int{7, 131, 135, 150, 250, 470}, true},
+		"stopped":        {stops: []int{30, 140, 180, 400, 500}},
+		"killed":         {stops: []int{7, 131, 135, 150, 250, 470}, kill: true},
+		// Everything before each stop is given up: the monitor, its journal and its evidence do without.
+		"stopped, and nothing kept": {stops: []int{30, 140, 180, 400, 500}, keep: conf.Keep{GiB: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, said, store := watchedLive(t, s, c.stops, c.kill)
+			dir, said, store := watchedLive(t, s, c.stops, c.kill, cmp.Or(c.keep, conf.Default().Keep))
 			if !bytes.Contains(said, []byte(`"confirmed_at"`)) {
 				t.Fatalf("nothing was confirmed: %s", said)
 			}
@@ -205,12 +209,76 @@ func TestLiveReplaysToTheSameBytes(t *testing.T) {
 			if says := jsonOf(t, again.f.m); !bytes.Equal(said, says) {
 				t.Errorf("live\n%s\nits journal\n%s", said, says)
 			}
-			inOrder(t, filepath.Join(dir, liveFolder))
+			if c.keep.GiB != 0 {
+				onlyTheRest(t, filepath.Join(dir, liveFolder), store)
+			} else {
+				inOrder(t, filepath.Join(dir, liveFolder))
+			}
 			list, _, err := store.Incidents(t.Context(), sqlite.Query{Limit: 100})
 			if err != nil || len(list) != bytes.Count(said, []byte{'\n'}) {
 				t.Errorf("%d incidents in the store, %v", len(list), err)
 			}
 		})
+	}
+}
+
+// onlyTheRest fails unless the journal and the segments of before the last stop are gone, and the evidence of each incident is there all the same.
+func onlyTheRest(t *testing.T, dir string, store *sqlite.Store) {
+	t.Helper()
+	log, err := collect.Follow(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	if b := log.Base(); b.File < 6 || b.Entries == 0 || b.Inputs < 5 {
+		t.Errorf("the journal begins at %+v", b)
+	}
+	for what, most := range map[string]int{"journal/*.journal": 2, "segments/*/*": 1, "anchor-*": 1} {
+		list, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(what)))
+		if err != nil || len(list) > most {
+			t.Errorf("%s: %q %v", what, list, err)
+		}
+	}
+	list, _, err := store.Incidents(t.Context(), sqlite.Query{Limit: 100})
+	if err != nil || len(list) == 0 {
+		t.Fatal(err)
+	}
+	for _, inc := range list {
+		var b bytes.Buffer
+		if err := evidenceTo(t.Context(), store, inc.ID, &b); err != nil {
+			t.Errorf("evidence of %s: %v", inc.ID, err)
+		}
+	}
+	// Where it begins is part of the chain.
+	more, err := collect.OpenLog(dir, collect.LogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(more.Tick(more.Journal().Last()+second), more.Close()); err != nil {
+		t.Fatal(err)
+	}
+	base := filepath.Join(dir, collect.JournalFolder, "base")
+	text, err := os.ReadFile(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := bytes.Index(text, []byte(`"previous":"`)) + len(`"previous":"`)
+	other := bytes.Clone(text)
+	other[i] = 'f' - 'a' + '0' + other[i]%2
+	if err := os.WriteFile(base, other, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := collect.Follow(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer changed.Close()
+	var damage *order.DamageError
+	if _, err := changed.Next(); bytes.Equal(text, other) || !errors.As(err, &damage) {
+		t.Errorf("a journal that is said to follow another block is read: %v", err)
+	}
+	if err := os.WriteFile(base, text, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

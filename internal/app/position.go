@@ -23,9 +23,18 @@ type position struct {
 	Seeds    seeded           `json:"seeds"`
 	Done     bool             `json:"done"` // the input was read to its end
 
-	// Of a live monitor: how far its journal was applied, and the hash of the block that ends there.
+	// Of a live monitor: how far its journal was applied, the hash of the block that ends there, and the number of inputs up to there.
 	Entries uint64 `json:"entries,omitempty"`
 	Head    string `json:"head,omitempty"`
+	Inputs  int    `json:"inputs,omitempty"`
+	// What was read so far of the segments that still grow.
+	Growing map[int]bgp.Input `json:"growing,omitempty"`
+	// With what it began, how far each source was read, and from where the journal can be followed: needed once its beginning is given up.
+	Start   *liveStart        `json:"start,omitempty"`
+	Told    map[string]string `json:"told,omitempty"`
+	Anchors []anchor          `json:"anchors,omitempty"`
+	// The reference tables that were in force.
+	Reference *liveReference `json:"reference,omitempty"`
 }
 
 // identity is what makes two runs the same: their inputs, by content, and how they are read. The numbers of the method are not part of

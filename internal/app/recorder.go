@@ -140,8 +140,22 @@ func (r *recorder) settle(files []collect.File) error {
 	if r.err == nil {
 		r.flush()
 	}
-	if r.err == nil {
-		r.err = r.store.SaveInputs(r.ctx, inputsOf(files))
+	return r.inputs(0, files)
+}
+
+// known is how many inputs the store has.
+func (r *recorder) known() (int, error) {
+	if !r.on() {
+		return 0, nil
+	}
+	list, err := r.store.Inputs(r.ctx)
+	return len(list), err
+}
+
+// inputs writes what is known of the inputs from number from on.
+func (r *recorder) inputs(from int, files []collect.File) error {
+	if r.on() && r.err == nil && len(files) > 0 {
+		r.err = r.store.SaveInputsFrom(r.ctx, from, inputsOf(files))
 	}
 	return r.err
 }

@@ -83,13 +83,14 @@ func (r Monitor) Run(ctx context.Context) error {
 		return fmt.Errorf("listening on %s: %w", r.Listen, err)
 	}
 	d := &demonstration{store: demoStore, conf: c, log: r.Log.With().Str("component", "demo").Logger()}
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d))
 	w, err := newWatcher(c, why, r.Data, store, r.Log.With().Str("component", "live").Logger())
 	if err != nil {
+		ln.Close()
 		return err
 	}
 	w.given = given
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d, w.figures))
 	tell, err := newDispatcher(c, store, r.Log.With().Str("component", "alerts").Logger())
 	if err != nil {
 		ln.Close()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"sync"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/internal/clock"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/store/sqlite"
 	"github.com/corewatch/corewatch/web"
@@ -33,6 +35,7 @@ type watcher struct {
 	mu    sync.Mutex // guards what follows
 	phase string
 	now   bgp.Micros
+	live  *web.LiveStatus
 }
 
 // liveFolder is where, in the monitor's folder, a live monitor keeps what it receives.
@@ -69,7 +72,7 @@ func newWatcher(c conf.Config, why, data string, store *sqlite.Store, log zerolo
 
 // run watches until ctx ends.
 func (w *watcher) run(ctx context.Context) (err error) {
-	w.set("replaying", 0)
+	w.set("replaying", 0, nil)
 	l := &live{rec: recordInto(ctx, w.store, detect.Live), conf: w.conf, logger: w.log, sources: w.sources, again: w.again}
 	l.tables, l.refresh = keptIn(w.dir, w.log), w.refresh
 	if err := l.open(ctx, w.dir); err != nil {
@@ -80,7 +83,14 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	for _, run := range w.streams {
 		beside.Go(func() { run(ctx) })
 	}
-	l.onSecond = func(now bgp.Micros) { w.set("watching", now) }
+	chronyc := ""
+	if w.conf.Clock.Chrony {
+		chronyc, _ = exec.LookPath("chronyc") // without it the servers are asked
+	}
+	own := clock.New(clock.Options{Chronyc: chronyc, Servers: w.conf.Clock.Servers})
+	beside.Go(func() { own.Run(ctx) })
+	l.ownClock = own.Reading
+	l.onSecond = func(now bgp.Micros, figures *web.LiveStatus) { w.set("watching", now, figures) }
 	err = l.run(ctx)
 	if cerr := l.close(); err == nil {
 		err = cerr
@@ -88,11 +98,18 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	return err
 }
 
-func (w *watcher) set(phase string, now bgp.Micros) {
+func (w *watcher) set(phase string, now bgp.Micros, figures *web.LiveStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.phase = phase
-	w.now = max(w.now, now)
+	w.now, w.live = max(w.now, now), figures
+}
+
+// figures are those of the last second, nil before the first.
+func (w *watcher) figures() *web.LiveStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.live
 }
 
 // tell fills in what the pages show of the live side.
@@ -102,7 +119,7 @@ func (w *watcher) tell(out *web.Status) {
 		return
 	}
 	w.mu.Lock()
-	out.Phase = w.phase
+	out.Phase, out.Live = w.phase, w.live
 	if w.now != 0 {
 		out.EventTime = w.now.Time()
 	}

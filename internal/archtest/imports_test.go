@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"github.com/rs/zerolog":                   adapters,
 	"github.com/coder/websocket":              {"bgp/rislive"},
 	"github.com/miekg/dns":                    {"probes/*"},
-	"github.com/beevik/ntp":                   {"probes/*"},
+	"github.com/beevik/ntp":                   {"probes/*", "internal/clock"},
 	"github.com/quic-go/quic-go":              {"probes/*"},
 	"filippo.io/age":                          {"probes/*"},
 	"golang.org/x/net":                        {"probes/*"},

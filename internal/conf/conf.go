@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -30,6 +33,20 @@ type Config struct {
 	Alerts     Alerts        `json:"alerts"`     // who is told of incidents
 	ClickHouse ClickHouse    `json:"clickhouse"` // what is kept is copied to it
 	Archives   Archives      `json:"archives"`   // where what the collectors published is fetched from
+	Keep       Keep          `json:"keep"`       // how much of what is received live stays on the disk
+	Clock      Clock         `json:"clock"`      // who is asked how far the machine's clock is off
+}
+
+// Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
+type Keep struct {
+	Days int `json:"days"` // 1 to 3,650
+	GiB  int `json:"gib"`  // 1 to 100,000
+}
+
+// Clock says who is asked how far the machine's clock is off. It is never set.
+type Clock struct {
+	Chrony  bool     `json:"chrony"`  // the chrony of this machine, where there is one
+	Servers []string `json:"servers"` // NTP servers, asked when chrony knows nothing: none, or at least three
 }
 
 // Archives are the addresses of archives: the public ones, or mirrors laid out like them. Empty: the public one.
@@ -72,7 +89,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
 }
 
 // maxFile bounds a configuration file.
@@ -135,7 +152,37 @@ func Parse(text []byte) (Config, error) {
 			return c, fmt.Errorf("archives.%s: %w", key, err)
 		}
 	}
+	if k := c.Keep; k.Days < 1 || k.Days > 3650 {
+		return c, fmt.Errorf("keep.days: %d; want 1 to 3,650", k.Days)
+	} else if k.GiB < 1 || k.GiB > 100_000 {
+		return c, fmt.Errorf("keep.gib: %d; want 1 to 100,000", k.GiB)
+	}
+	if err := ntpServers(c.Clock.Servers); err != nil {
+		return c, err
+	}
 	return c, Check(c.Detect, c.Peers)
+}
+
+// Bounds of the NTP servers: with fewer than three, one that is wrong cannot be told.
+const minServers, maxServers = 3, 16
+
+func ntpServers(list []string) error {
+	if n := len(list); n != 0 && (n < minServers || n > maxServers) {
+		return fmt.Errorf("clock.servers: %d; want none, or %d to %d", n, minServers, maxServers)
+	}
+	for i, s := range list {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil { // no port
+			host, port = strings.Trim(s, "[]"), "123"
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); host == "" || len(host) > 253 || err != nil || n == 0 || strings.ContainsAny(host, " \t\n/@") {
+			return fmt.Errorf("clock.servers[%d]: %q; want a host, or host:port", i, s)
+		}
+		if slices.Contains(list[:i], s) {
+			return fmt.Errorf("clock.servers[%d]: %q stands twice", i, s)
+		}
+	}
+	return nil
 }
 
 // maxSources bounds how many sources a configuration may name.

@@ -69,13 +69,18 @@ func counts(list ...uint64) ([]any, error) {
 // figures may change; a shorter list, or another name or collector at a position, gives ErrConflict, because stored messages
 // would point elsewhere.
 func (s *Store) SaveInputs(ctx context.Context, inputs []bgp.Input) error {
+	return s.SaveInputsFrom(ctx, 0, inputs)
+}
+
+// SaveInputsFrom is SaveInputs for a list of which those before position from stand as they are: they must be there.
+func (s *Store) SaveInputsFrom(ctx context.Context, from int, inputs []bgp.Input) error {
 	return s.write(ctx, "inputs", func(ctx context.Context) error {
 		var stored int
 		if err := s.row(ctx, "SELECT coalesce(max(position)+1, 0) FROM input", nil, &stored); err != nil {
 			return err
 		}
-		if stored > len(inputs) {
-			return fmt.Errorf("a list of %d inputs %w: %d (another run's store? use a new folder)", len(inputs), ErrConflict, stored)
+		if n := from + len(inputs); from < 0 || stored > n || stored < from {
+			return fmt.Errorf("a list of %d inputs, new from %d on, %w: %d (another run's store? use a new folder)", n, from, ErrConflict, stored)
 		}
 		for i := range inputs {
 			in := &inputs[i]
@@ -87,14 +92,14 @@ func (s *Store) SaveInputs(ctx context.Context, inputs []bgp.Input) error {
   VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (position) DO UPDATE SET project=excluded.project, sha256=excluded.sha256, bytes=excluded.bytes,
   format=excluded.format, elems=excluded.elems, first=excluded.first, last=excluded.last, parsed=excluded.parsed, skipped=excluded.skipped,
   malformed=excluded.malformed WHERE name=excluded.name AND collector=excluded.collector`,
-				i, in.Name, in.Collector, in.Project, in.SHA256, in.Bytes, in.Format, n[0], int64(in.First), int64(in.Last), n[1], n[2], n[3])
+				from+i, in.Name, in.Collector, in.Project, in.SHA256, in.Bytes, in.Format, n[0], int64(in.First), int64(in.Last), n[1], n[2], n[3])
 			if err != nil {
 				return err
 			}
 			if n, err := res.RowsAffected(); err != nil {
 				return err
 			} else if n == 0 {
-				return fmt.Errorf("input %s at position %d %w (another run's store? use a new folder)", in.Name, i, ErrConflict)
+				return fmt.Errorf("input %s at position %d %w (another run's store? use a new folder)", in.Name, from+i, ErrConflict)
 			}
 		}
 		return nil
