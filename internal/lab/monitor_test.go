@@ -72,7 +72,7 @@ type lab struct {
 
 // program is the real one, built once.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "cwlab-program-")
+	dir, err := newFolder("program")
 	if err != nil {
 		return "", err
 	}

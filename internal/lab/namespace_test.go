@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// namespaces are called cwlab-PID-...: who made them can be seen, and whether it still lives.
+// Namespaces and folders are called cwlab-PID-...: who made them can be seen, and whether it still lives.
 const namespacePrefix = "cwlab-"
 
 // network is a switch and the machines behind it, each in a namespace of its own.
@@ -63,7 +63,7 @@ func need(t *testing.T) {
 
 func newNetwork(t *testing.T, name string) *network {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "cwlab-")
+	dir, err := newFolder(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,18 +163,32 @@ func removeNamespace(name string) {
 	_ = exec.Command("ip", "netns", "delete", name).Run() // one that was never made cannot be deleted
 }
 
-// sweep removes the namespaces of one test program, and those that a lab left behind which was killed itself.
+// newFolder makes one that sweep finds.
+func newFolder(name string) (string, error) {
+	return os.MkdirTemp("", fmt.Sprintf("%s%d-%s-", namespacePrefix, os.Getpid(), name))
+}
+
+// sweep removes the namespaces and files of one test program, and those of programs that are gone: one that was killed, or that failed and left its
+// files to be read.
 func sweep(whose int) {
-	out, err := exec.Command("ip", "netns", "list").Output()
-	if err != nil {
-		return
-	}
-	for line := range strings.Lines(string(out)) {
-		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+	stale := func(name string) bool {
 		rest, ours := strings.CutPrefix(name, namespacePrefix)
 		number, _, _ := strings.Cut(rest, "-")
-		if pid, err := strconv.Atoi(number); ours && err == nil && (pid == whose || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)) {
-			removeNamespace(name)
+		pid, err := strconv.Atoi(number)
+		return ours && err == nil && (pid == whose || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH))
+	}
+	if out, err := exec.Command("ip", "netns", "list").Output(); err == nil {
+		for line := range strings.Lines(string(out)) {
+			if name, _, _ := strings.Cut(strings.TrimSpace(line), " "); stale(name) {
+				removeNamespace(name)
+			}
+		}
+	}
+	if folders, err := filepath.Glob(filepath.Join(os.TempDir(), namespacePrefix+"*")); err == nil {
+		for _, f := range folders {
+			if stale(filepath.Base(f)) {
+				_ = os.RemoveAll(f)
+			}
 		}
 	}
 }
