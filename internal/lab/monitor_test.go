@@ -100,7 +100,7 @@ func start(t *testing.T, name string) *lab {
 	l.startMonitor()
 	l.startBIRD()
 	l.startFRR()
-	l.exa1 = l.startExa("exa1", append([]int{overBMP}, exa1Hosts...))
+	l.startExa1()
 	l.startExa2()
 	l.established()
 	l.exa1.tell("announce", base)

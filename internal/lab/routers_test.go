@@ -53,7 +53,8 @@ const (
 	overIPv6   = 15 // the host whose session is over IPv6
 	password   = "s3cret of the lab"
 	hold       = 6 * time.Second
-	restart    = 4 * time.Second
+	restart1   = 60 * time.Second // announced by the first ExaBGP, and by the second:
+	restart2   = 4 * time.Second
 	holdOutage = 9 * time.Second // longer than what makes an outage: suspect_after_s and confirm_after_s
 )
 
@@ -231,7 +232,7 @@ type exabgp struct {
 	pipe  *os.File
 }
 
-func (l *lab) startExa(name string, hosts []int) *exabgp {
+func (l *lab) startExa(name string, hosts []int, restart time.Duration) *exabgp {
 	fifo := l.path(name + ".fifo")
 	if err := os.Remove(fifo); err != nil && !os.IsNotExist(err) {
 		l.t.Fatal(err)
@@ -274,7 +275,19 @@ func ends(host int) (local, to string) {
 	return addr4(host), addr4(monitorHost)
 }
 
-func (l *lab) startExa2() { l.exa2 = l.startExa("exa2", exa2Hosts) }
+func (l *lab) startExa1() {
+	l.exa1 = l.startExa("exa1", append([]int{overBMP}, exa1Hosts...), restart1)
+}
+
+func (l *lab) startExa2() { l.exa2 = l.startExa("exa2", exa2Hosts, restart2) }
+
+// voters are the ASes that ExaBGP plays.
+func (e *exabgp) voters() (list []int) {
+	for _, h := range e.hosts {
+		list = append(list, exaAS(h))
+	}
+	return list
+}
 
 // tell announces or withdraws routes on every session.
 func (e *exabgp) tell(verb string, lists ...[]route) {
