@@ -77,6 +77,9 @@ func (r *runner) tests(ctx context.Context, env []string, flags ...string) resul
 			paths = append(paths, p.ImportPath)
 		}
 	}
+	if len(paths) == 0 {
+		return result{nothing: true, skips: []string{"unit tests: what is named has a stage of its own"}}
+	}
 	res := r.goTest(ctx, env, append(flags, longestFirst(paths)...))
 	if os.Getenv("COREWATCH_DATA") == "" {
 		res.skips = append(res.skips, "cases on real measurement data: COREWATCH_DATA is not set")
