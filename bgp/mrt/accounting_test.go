@@ -83,6 +83,9 @@ func damaged(r *rand.Rand) (stream []byte, whole []stretch) {
 // TestEveryByteIsAccountedFor reads damaged streams: every byte belongs to one record or one TornError, every record that is whole is
 // given, and in what portions the source gives its bytes does not matter.
 func TestEveryByteIsAccountedFor(t *testing.T) {
+	if RaceDetector {
+		t.Skip("one goroutine: nothing for the race detector")
+	}
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		stream, whole := damaged(r)

@@ -106,6 +106,9 @@ func TestUnpackerRefuses(t *testing.T) {
 
 // TestUnpackerRealFiles: no block of a real archive is refused.
 func TestUnpackerRealFiles(t *testing.T) {
+	if RaceDetector {
+		t.Skip("one goroutine: nothing for the race detector")
+	}
 	dir := os.Getenv("COREWATCH_DATA")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "shared", "data")

@@ -169,6 +169,9 @@ func TestGoldenStricter(t *testing.T) {
 // TestEveryFileIsAccountedFor walks all format files: whatever they hold, every byte is in a record or in a TornError, and the
 // damaged ones say so.
 func TestEveryFileIsAccountedFor(t *testing.T) {
+	if mrt.RaceDetector {
+		t.Skip("one goroutine: nothing for the race detector")
+	}
 	dir := filepath.Join(dataDir(t, "walk over all format files"), "formats")
 	damaged := map[string]int{ // TornErrors
 		"bgpkit/ripe/rrc00/2000.01/bview.20000111.0032.gz":   2490, // every length field is 4 too small

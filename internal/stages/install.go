@@ -25,14 +25,18 @@ const browserDir = "web/browsertest"
 // here and nothing else.
 var parts = []part{
 	{"bgpdump", []string{"bgpdump"}},
+	{"bird", []string{"bird2"}},
 	{"chromium", []string{"chromium"}},
+	{"exabgp", []string{"exabgp"}},
 	{"gcc", []string{"gcc", "libc6-dev"}},
 	{"git", []string{"git"}},
+	{"ip", []string{"iproute2"}},
 	{"npm", []string{"npm"}},
 	{"openssl", []string{"openssl"}},
 	{"prometheus-alertmanager", []string{"prometheus-alertmanager"}},
 	{"ssh-keygen", []string{"openssh-client"}},
 	{"unzip", []string{"unzip"}},
+	{"vtysh", []string{"frr"}},
 }
 
 // needed picks the parts that tests name, the compiler of the race detector, git for the clean clone, and what browser tests need.

@@ -69,7 +69,7 @@ var (
 		"fuzz":  {stages: []stage{{"fuzz", fuzz}}, fuzz: 5 * time.Second},
 		"test": {
 			stages: slices.Concat([]stage{{"install", install}, {"tools", tools}}, lintStages, unitStages,
-				[]stage{{"race", race}, {"fuzz", fuzz}, {"vulnerabilities", vulnerabilities}, {"clone", clone}}),
+				[]stage{{"lab", lab}, {"race", race}, {"fuzz", fuzz}, {"vulnerabilities", vulnerabilities}, {"clone", clone}}),
 			budget: 15 * time.Minute, fuzz: 5 * time.Second, fresh: true,
 		},
 		"soak": {stages: []stage{{"seeds", seeds}, {"fuzz", fuzz}}, fuzz: 10 * time.Minute, fresh: true},

@@ -92,7 +92,7 @@ func isFuzz(fn *ast.FuncDecl) bool {
 	return ok && sel.Sel.Name == "F"
 }
 
-// concurrent picks the packages with a go statement outside their tests: the race detector has nothing to find in the others
+// concurrent picks the packages that start goroutines outside their tests: the race detector has nothing to find in the others
 // and costs them a factor of five to ten.
 func concurrent(pkgs []goPackage) (paths []string) {
 	for _, p := range pkgs {
@@ -102,9 +102,7 @@ func concurrent(pkgs []goPackage) (paths []string) {
 		starts := false
 		for _, f := range p.parse(p.GoFiles) {
 			ast.Inspect(f, func(n ast.Node) bool {
-				if _, ok := n.(*ast.GoStmt); ok {
-					starts = true
-				}
+				starts = starts || startsGoroutine(n)
 				return !starts
 			})
 		}
@@ -113,6 +111,19 @@ func concurrent(pkgs []goPackage) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// startsGoroutine is a go statement, or x.Go(f) as of sync.WaitGroup.
+func startsGoroutine(n ast.Node) bool {
+	if _, ok := n.(*ast.GoStmt); ok {
+		return true
+	}
+	call, ok := n.(*ast.CallExpr)
+	if !ok || len(call.Args) != 1 {
+		return false
+	}
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && method.Sel.Name == "Go"
 }
 
 // mentioning picks the packages whose test files hold a text.

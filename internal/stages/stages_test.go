@@ -71,6 +71,8 @@ func TestPackagesForReal(t *testing.T) {
 		"a/x_test.go": "package a_test\nimport \"testing\"\nfunc FuzzOut(f *testing.F) {}\nfunc TestX(t *testing.T) {}\n",
 		"b/b.go":      "package b\n",
 		"b/b_test.go": "package b\nfunc f() { go f() }\n",
+		"d/d.go":      "package d\nimport \"sync\"\nfunc D() { var g sync.WaitGroup; g.Go(func() {}) }\n",
+		"d/d_test.go": "package d\n",
 		"c/c.go":      "package c\nfunc C() { go C() }\n", // starts a goroutine but has no test
 	})
 	pkgs, err := list(context.Background(), "", []string{"./..."})
@@ -86,7 +88,7 @@ func TestPackagesForReal(t *testing.T) {
 	if got := fuzzTargets(pkgs); !slices.Equal(got, want) {
 		t.Errorf("fuzz targets %v, want %v", got, want)
 	}
-	if got := concurrent(pkgs); !slices.Equal(got, []string{"example.org/m/a"}) {
+	if got := concurrent(pkgs); !slices.Equal(got, []string{"example.org/m/a", "example.org/m/d"}) {
 		t.Errorf("packages for the race detector: %v", got)
 	}
 	got, err := mentioning(pkgs, "FuzzOut")

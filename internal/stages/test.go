@@ -23,6 +23,21 @@ func unit(ctx context.Context, r *runner) result {
 	return r.tests(ctx, nil, "-timeout=12m")
 }
 
+// labPackage has routers in network namespaces. Most of its time it waits, so it runs apart from what needs the processors.
+const labPackage = "github.com/corewatch/corewatch/internal/lab"
+
+// lab runs the monitor against real routers.
+func lab(ctx context.Context, r *runner) result {
+	pkgs, err := list(ctx, "", r.pkgs)
+	if err != nil {
+		return result{err: err}
+	}
+	if !slices.ContainsFunc(pkgs, func(p goPackage) bool { return p.ImportPath == labPackage }) {
+		return result{nothing: true, skips: []string{"routing lab: not in " + strings.Join(r.pkgs, " ")}}
+	}
+	return r.goTest(ctx, nil, []string{"-timeout=4m", labPackage})
+}
+
 // quick is unit without the long cases: hours of real archives, browsers.
 func quick(ctx context.Context, r *runner) result {
 	return r.tests(ctx, nil, "-short", "-timeout=5m")
@@ -58,9 +73,12 @@ func (r *runner) tests(ctx context.Context, env []string, flags ...string) resul
 	}
 	var paths []string
 	for _, p := range pkgs {
-		if p.ImportPath != archtestPackage {
+		if p.ImportPath != archtestPackage && p.ImportPath != labPackage {
 			paths = append(paths, p.ImportPath)
 		}
+	}
+	if len(paths) == 0 {
+		return result{nothing: true, skips: []string{"unit tests: what is named has a stage of its own"}}
 	}
 	res := r.goTest(ctx, env, append(flags, longestFirst(paths)...))
 	if os.Getenv("COREWATCH_DATA") == "" {
