@@ -95,8 +95,15 @@ func (t *matrix) schedule(rec *record, expected bool, now bgp.Micros) {
 	t.wake(rec, at)
 }
 
-// tick is Table.Tick of one part.
-func (t *matrix) tick(now bgp.Micros, changed func(RowID)) {
+// Tick moves time on and does, once for every whole minute that has passed, what time alone does: cells become expected, stop
+// being expected, are heard again after flapping, and records that say nothing any more are dropped. changed, which may be
+// nil, is called for every row whose vote may have changed, possibly more than once, and must not write to the table.
+//
+// A cell known for at least Config.ExpectAfter is expected while its share is at least Config.ExpectShare, and when it has been
+// announced for Config.ExpectAfter without pause, whatever was before, until it has been withdrawn for as long; the change is seen at
+// most one minute after, and of a withdrawn cell when it has been so for Config.ExpectAfter. A cell withdrawn without pause for Config.Window is forgotten: what is announced
+// after that is learned anew. Rows that are frozen keep what they expect, see Freeze.
+func (t *matrix) Tick(now bgp.Micros, changed func(RowID)) {
 	now = t.advance(now)
 	t.tidyQueue()
 	q := &t.due
@@ -259,7 +266,13 @@ func (t *matrix) spent(rec *record, expected bool, now bgp.Micros) bool {
 	}
 }
 
-func (t *matrix) freeze(r RowID, n int) {
+// Freeze adds n to the row's freeze count, which never falls below 0. While it is above 0 time does not change what is expected
+// of the row, so that an outage under observation keeps its baseline. What was held back is judged at the first whole
+// minute after the count returns to 0.
+func (t *matrix) Freeze(r RowID, n int) {
+	if !t.has(r) {
+		return
+	}
 	m := t.meta(r)
 	was := m.frozen
 	m.frozen = uint16(min(max(int(was)+n, 0), math.MaxUint16))
@@ -273,4 +286,12 @@ func (t *matrix) freeze(r RowID, n int) {
 			left--
 		}
 	}
+}
+
+// Frozen is the row's freeze count.
+func (t *matrix) Frozen(r RowID) int {
+	if !t.has(r) {
+		return 0
+	}
+	return int(t.meta(r).frozen)
 }

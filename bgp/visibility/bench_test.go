@@ -48,8 +48,8 @@ func benchPeer(i int) bgp.Peer {
 }
 
 // benchTable is rows x peers, all announced from a RIB.
-func benchTable(tb testing.TB, prefixes []bgp.Prefix, peers, parts int) *visibility.Table {
-	t := visibility.New(visibility.Config{Parts: parts})
+func benchTable(tb testing.TB, prefixes []bgp.Prefix, peers int) *visibility.Table {
+	t := visibility.New(visibility.Config{})
 	for i := range peers {
 		if _, err := t.Peer(benchPeer(i), feedStart-7*day); err != nil {
 			tb.Fatal(err)
@@ -103,7 +103,7 @@ func BenchmarkTable(b *testing.B) {
 func benchHour(b *testing.B, f feed, table []bgp.Prefix, peers int) {
 	b.Logf("feed: %d updates, seed %d, SHA-256 %s", f.n, feedSeed, f.digest)
 	before := heap() - f.bytes()
-	t := benchTable(b, table, peers, 1)
+	t := benchTable(b, table, peers)
 	at := feedStart
 	hour := func() (sum int) {
 		for _, l := range f.seconds {
@@ -176,7 +176,7 @@ func BenchmarkPaths(b *testing.B) {
 	const rows, peers, origins = 100_000, 400, 9445
 	for b.Loop() { // once: it takes longer than any -benchtime
 		before := heap()
-		t := benchTable(b, benchPrefixes(rows), peers, 1)
+		t := benchTable(b, benchPrefixes(rows), peers)
 		var path [5]uint32
 		fill := func(r, p uint32) []uint32 {
 			origin := r % origins

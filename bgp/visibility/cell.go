@@ -24,10 +24,11 @@ func (c Change) VoteMayChange() bool {
 	return c&(Learned|BecameAnnounced|BecameWithdrawn|BecameExpected|BecameMuted|Revived) != 0
 }
 
-// The three that follow apply to a row and a session that there are, at an instant not before any that the table was told.
-
 func (t *matrix) applyAnnounce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
-	t.now = at
+	at = t.advance(at)
+	if !t.has(r) || !t.hasPeer(p) {
+		return Ignored
+	}
 	t.peers[p].count.Announcements++
 	c := t.announce(r, p, origin, at, false)
 	if c&Duplicate != 0 {
@@ -37,8 +38,13 @@ func (t *matrix) applyAnnounce(r RowID, p PeerID, origin uint32, at bgp.Micros) 
 }
 
 func (t *matrix) applySeed(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
-	t.now = at
-	t.peers[p].count.Seeds++
+	at = t.advance(at)
+	if !t.has(r) || !t.hasPeer(p) {
+		return Ignored
+	}
+	pe := &t.peers[p]
+	pe.count.Seeds++
+	t.seededBy(p)
 	return t.announce(r, p, origin, at, true)
 }
 
@@ -52,6 +58,7 @@ func (t *matrix) seededBy(p PeerID) {
 
 func (t *matrix) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, rib bool) (c Change) {
 	pe := &t.peers[p]
+	pe.heard(at)
 	m, words := t.row(r)
 	q := &words[pe.word]
 	m.knownFor(at)
@@ -107,6 +114,10 @@ func (t *matrix) announce(r RowID, p PeerID, origin uint32, at bgp.Micros, rib b
 	return c | t.setOrigin(r, m, words, p, origin, false)
 }
 
+// SetLearning says that the feed is young and began without a RIB: nearly every row that is mentioned for the first time existed
+// before, so that a presumed cell's first announcement is a change of path whatever the age of its row.
+func (t *matrix) SetLearning(on bool) { t.learning = on }
+
 // presumed reports whether a silent cell of the session was taken as carrying the row, for a row old enough to be no news.
 func (t *matrix) presumed(m *rowMeta, pe *peer, at bgp.Micros) bool {
 	k := &t.masks[pe.word]
@@ -134,9 +145,13 @@ func (t *matrix) expectFromRIB(r RowID, m *rowMeta, p PeerID, q *word, at bgp.Mi
 }
 
 func (t *matrix) applyWithdraw(r RowID, p PeerID, at bgp.Micros) (c Change) {
-	t.now = at
+	at = t.advance(at)
+	if !t.has(r) || !t.hasPeer(p) {
+		return Ignored
+	}
 	pe := &t.peers[p]
 	pe.count.Withdrawals++
+	pe.heard(at)
 	m, words := t.row(r)
 	if m.dead {
 		return Ignored
@@ -151,7 +166,7 @@ func (t *matrix) applyWithdraw(r RowID, p PeerID, at bgp.Micros) (c Change) {
 	i := t.recordOf(m, r, p)
 	if !known {
 		if !expected && i == 0 { // the first thing heard about this cell
-			if t.doubted[p] {
+			if t.doubts(p) {
 				return Ignored
 			}
 			q.expected |= pe.bit

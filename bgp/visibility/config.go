@@ -2,7 +2,6 @@ package visibility
 
 import (
 	"errors"
-	"math/bits"
 
 	"github.com/corewatch/corewatch/bgp"
 )
@@ -21,8 +20,6 @@ const (
 	maxRecords = 1<<31 - 2
 	maxHops    = 1 << 30
 	maxFlaps   = 62
-
-	maxPartBits = 3
 )
 
 // Config holds the limits and thresholds of a Table. A zero or impossible field takes its default.
@@ -32,12 +29,8 @@ type Config struct {
 
 	MaxRows    int // rows that are not released; default 4,000,000, at most 16,777,214
 	MaxPeers   int // sessions; default 4096, at most 65,535
-	MaxRecords int // cells with a sparse record, 40 bytes each, in equal shares for each part; default 64,000,000
+	MaxRecords int // cells with a sparse record, 32 bytes each; default 64,000,000
 	MaxHops    int `json:"-"` // hops of AS paths of watched rows, 20 bytes each, see SetPath; they decide nothing; default 16,000,000, at most 1,073,741,824
-
-	// Parts is how many parts the rows are dealt out to, for Share: 1, 2, 4 or 8, else the next lower of them; default 1. It decides nothing
-	// but the order in which Tick names rows.
-	Parts int `json:"-"`
 
 	ExpectShare float64    // share of observed time a cell must have been announced to be expected; default 0.75
 	ExpectAfter bgp.Micros // observed time below which the share is not judged, and time without pause that is enough whatever the share; default 1 h
@@ -77,8 +70,6 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxPeers, 4096, maxPeers)
 	or(&c.MaxRecords, 64_000_000, maxRecords)
 	or(&c.MaxHops, 16_000_000, maxHops)
-	or(&c.Parts, 1, 1<<maxPartBits)
-	c.Parts = 1 << (bits.Len(uint(c.Parts)) - 1)
 	or(&c.ExpectShare, 0.75, 1)
 	or(&c.Window, 7*day, 14*day)
 	or(&c.ExpectAfter, hour, c.Window)

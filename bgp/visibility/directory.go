@@ -108,22 +108,13 @@ func (d *directory) prefix(r RowID) bgp.Prefix {
 
 // Row finds the row of a prefix; false when it has none. A retired row is found, a released one is not.
 func (d *directory) Row(p bgp.Prefix) (RowID, bool) {
+	if !p.Valid() || p.IsV6() != d.v6 {
+		return 0, false
+	}
 	h := p.Hash()
 	met := &d.met[h>>(64-metBits)]
 	if met.prefix == p && met.ref != 0 {
 		return RowID(met.ref - 1), true
-	}
-	r, ok := d.find(p, h)
-	if ok {
-		*met = metPrefix{p, uint32(r) + 1}
-	}
-	return r, ok
-}
-
-// find is Row for a prefix with hash h. It writes nothing: several goroutines may call it at the same time.
-func (d *directory) find(p bgp.Prefix, h uint64) (RowID, bool) {
-	if !p.Valid() || p.IsV6() != d.v6 {
-		return 0, false
 	}
 	slot := d.slotOf(p, h)
 	size := uint64(len(d.index) - 1)
@@ -134,6 +125,7 @@ func (d *directory) find(p bgp.Prefix, h uint64) (RowID, bool) {
 		}
 		if e&^slotRow == slot {
 			if r := RowID(e&slotRow - 1); !d.v6 || d.prefix(r) == p {
+				*met = metPrefix{p, uint32(r) + 1}
 				return r, true
 			}
 		}

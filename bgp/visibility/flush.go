@@ -1,8 +1,18 @@
 package visibility
 
-import "github.com/corewatch/corewatch/bgp"
+import (
+	"iter"
 
-func (t *matrix) flushPeer(p PeerID, at bgp.Micros) {
+	"github.com/corewatch/corewatch/bgp"
+)
+
+// FlushPeer makes every cell of the session unknown at once: it is lost, or what it said is no longer believed. What it was
+// expected to carry stays, and time until a cell is seen again counts neither for nor against it. Rows are not reported; see
+// RowsOf. A session is up again with the next thing heard from it.
+func (t *matrix) FlushPeer(p PeerID, at bgp.Micros) {
+	if !t.hasPeer(p) {
+		return
+	}
 	at = t.advance(at)
 	pe := &t.peers[p]
 	if pe.away {
@@ -28,7 +38,12 @@ func (t *matrix) flushPeer(p PeerID, at bgp.Micros) {
 	}
 }
 
-func (t *matrix) forgetWithdrawn(p PeerID, at bgp.Micros) {
+// ForgetWithdrawn makes every withdrawn cell of a session unknown: what it withdrew while it was not believed is taken back
+// when it is believed again. What the cells are expected to be, and their carried time, stay as they are.
+func (t *matrix) ForgetWithdrawn(p PeerID, at bgp.Micros) {
+	if !t.hasPeer(p) {
+		return
+	}
 	at = t.advance(at)
 	pe := &t.peers[p]
 	if pe.count.Known == pe.count.Announced {
@@ -55,7 +70,29 @@ func (t *matrix) forgetWithdrawn(p PeerID, at bgp.Micros) {
 	}
 }
 
-func (t *matrix) dropPeer(p PeerID) {
+// RowsOf iterates the rows whose cell the session has told, in row order; the value is whether it announces the row (else it
+// withdrew it). Retired rows are left out. Calls that write to the table are not allowed while iterating.
+func (t *matrix) RowsOf(p PeerID) iter.Seq2[RowID, bool] {
+	return func(yield func(RowID, bool) bool) {
+		if !t.hasPeer(p) {
+			return
+		}
+		pe := &t.peers[p]
+		for r := range RowID(t.n) {
+			_, words := t.row(r)
+			if q := &words[pe.word]; q.known&pe.bit != 0 && !yield(r, q.announced&pe.bit != 0) {
+				return
+			}
+		}
+	}
+}
+
+// DropPeer forgets a session and everything it said, as if it had never been: its column and its id are given to a session that
+// Peer makes later. The votes of any row may change. It visits every row and every record.
+func (t *matrix) DropPeer(p PeerID) {
+	if !t.hasPeer(p) {
+		return
+	}
 	pe := &t.peers[p]
 	for r := range RowID(t.n) {
 		_, words := t.row(r)

@@ -102,9 +102,9 @@ func TestNothingLeaks(t *testing.T) {
 			if s != (Stats{}) {
 				t.Errorf("when all is gone there is left %+v", s)
 			}
-			if len(tab.parts[0].spare) != len(tab.parts[0].extras) || len(tab.parts[0].groups) != len(tab.parts[0].emptied) || tab.root != 0 {
-				t.Errorf("%d of %d extras are free, %d of %d groups, root %d", len(tab.parts[0].spare), len(tab.parts[0].extras),
-					len(tab.parts[0].emptied), len(tab.parts[0].groups), tab.root)
+			if len(tab.spare) != len(tab.extras) || len(tab.groups) != len(tab.emptied) || tab.root != 0 {
+				t.Errorf("%d of %d extras are free, %d of %d groups, root %d", len(tab.spare), len(tab.extras),
+					len(tab.emptied), len(tab.groups), tab.root)
 			}
 		})
 	}
@@ -162,13 +162,13 @@ func TestMutedColumn(t *testing.T) {
 			t.Errorf("session %d inherits", p)
 		}
 	}
-	if len(tab.parts[0].spare) != len(tab.parts[0].extras) {
-		t.Errorf("%d of %d extras are free after the drop", len(tab.parts[0].spare), len(tab.parts[0].extras))
+	if len(tab.spare) != len(tab.extras) {
+		t.Errorf("%d of %d extras are free after the drop", len(tab.spare), len(tab.extras))
 	}
 	flap(second, start)
 	tab.Tick(start+hour, nil)
-	if tab.Cell(r, second).Muted || len(tab.parts[0].spare) != len(tab.parts[0].extras) {
-		t.Errorf("muted %v after an hour, %d of %d extras are free", tab.Cell(r, second).Muted, len(tab.parts[0].spare), len(tab.parts[0].extras))
+	if tab.Cell(r, second).Muted || len(tab.spare) != len(tab.extras) {
+		t.Errorf("muted %v after an hour, %d of %d extras are free", tab.Cell(r, second).Muted, len(tab.spare), len(tab.extras))
 	}
 }
 

@@ -21,7 +21,6 @@ type matrix struct {
 	swept int   // the next row that a flush brings up to date
 
 	peers   []peer
-	doubted []bool              // by PeerID: a first-heard withdrawal of the session proves nothing
 	vacant  []PeerID            // dropped, and free for another session
 	byPeer  map[bgp.Peer]PeerID // look-ups only, never iterated
 	byAS    map[uint32]int32    // look-ups only, never iterated
@@ -38,7 +37,6 @@ type matrix struct {
 	spare  []uint32 // free entries of extras, plus one
 	paths  hops
 
-	aged  []RowID  // rows that Tick changed, as the table numbers them
 	names []uint64 // scratch of elect
 	agree []uint64
 	cells []cellOrigin
@@ -177,6 +175,9 @@ func (t *matrix) stats() Stats {
 	return s
 }
 
+// Now is the latest time the table has been told.
+func (t *matrix) Now() bgp.Micros { return max(t.now, 0) }
+
 // lastTime is the last instant the due queue can express, in the year 2480; later times count as it.
 const lastTime = (1<<28 - 1 - horizon) * minute
 
@@ -211,6 +212,9 @@ func (t *matrix) retire(r RowID) bool {
 	t.dead++
 	return true
 }
+
+// Retired reports whether the row is retired (or unknown).
+func (t *matrix) Retired(r RowID) bool { return !t.has(r) || t.meta(r).dead }
 
 // release empties a row for another prefix; false when it is not retired, or frozen.
 func (t *matrix) release(r RowID) bool {

@@ -12,7 +12,21 @@ func (x *extra) find(p PeerID) (int, bool) {
 	return slices.BinarySearchFunc(x.cells, p, func(c cellOrigin, p PeerID) int { return int(c.peer) - int(p) })
 }
 
-func (t *matrix) originNow(r RowID, dst []uint32) []uint32 {
+// Origin is the AS that most of the announcing ASes name as origin of the row, however many sessions each has; ties keep the present
+// one. Once an origin is known, another takes its place only when two ASes name it: one session that claims what all others
+// withdrew decides nothing. It outlives the last announcement; 0 when none was ever known.
+func (t *matrix) Origin(r RowID) uint32 {
+	if !t.has(r) {
+		return 0
+	}
+	return t.meta(r).origin
+}
+
+// OriginNow appends the origins announced at present, each once, ascending, without 0 (unknown).
+func (t *matrix) OriginNow(r RowID, dst []uint32) []uint32 {
+	if !t.has(r) {
+		return dst
+	}
 	start := len(dst)
 	m, q := t.row(r)
 	others := 0

@@ -165,7 +165,12 @@ func (s *hops) is(id uint32, path []uint32) bool {
 	return id == emptyPath
 }
 
-func (t *matrix) watch(r RowID, on bool) {
+// Watch begins to keep, or forgets, the AS paths of a row's cells: four bytes a cell, and each distinct tail of a path once.
+// It does nothing for an unknown row.
+func (t *matrix) Watch(r RowID, on bool) {
+	if !t.has(r) {
+		return
+	}
 	m := t.meta(r)
 	if !on {
 		if x := t.extraOf(m); x != nil && x.paths != nil {
@@ -177,6 +182,15 @@ func (t *matrix) watch(r RowID, on bool) {
 	if x := t.needExtra(r, m); x.paths == nil {
 		x.paths = make([]uint32, max(1, len(t.peers)))
 	}
+}
+
+// Watched reports whether the paths of a row are kept.
+func (t *matrix) Watched(r RowID) bool {
+	if !t.has(r) {
+		return false
+	}
+	x := t.extraOf(t.meta(r))
+	return x != nil && x.paths != nil
 }
 
 func (t *matrix) unwatch(x *extra) {
@@ -191,7 +205,14 @@ func (t *matrix) forgetPaths(x *extra) {
 	clear(x.paths)
 }
 
-func (t *matrix) setPath(r RowID, p PeerID, path []uint32) (same bool) {
+// SetPath notes the AS path that a session announced for a watched row, as the caller writes paths, and reports whether it is
+// the one that was noted last: the session announces again what it announced before. Withdrawals and lost sessions do not
+// forget it. It does nothing and reports false for a row that is not watched and for unknown ids; a path beyond Config.MaxHops
+// is not kept and counted in Stats, and then the cell has no path.
+func (t *matrix) SetPath(r RowID, p PeerID, path []uint32) (same bool) {
+	if !t.has(r) || !t.hasPeer(p) {
+		return false
+	}
 	x := t.extraOf(t.meta(r))
 	if x == nil || x.paths == nil {
 		return false
@@ -206,6 +227,15 @@ func (t *matrix) setPath(r RowID, p PeerID, path []uint32) (same bool) {
 	x.paths[p] = t.paths.hold(path)
 	t.paths.drop(old)
 	return false
+}
+
+// Path is the AS path noted last for a cell of a watched row, nil when there is none. It is valid until the next call
+// of the table.
+func (t *matrix) Path(r RowID, p PeerID) []uint32 {
+	if !t.has(r) || !t.hasPeer(p) {
+		return nil
+	}
+	return t.pathOf(t.meta(r), p)
 }
 
 func (t *matrix) pathOf(m *rowMeta, p PeerID) []uint32 {

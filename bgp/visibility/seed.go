@@ -6,13 +6,7 @@ import "github.com/corewatch/corewatch/bgp"
 // least Config.ExpectAfter is expected at once. From then on silence of this session no longer means that it carries a row
 // it never mentioned: see SetPresume.
 func (t *Table) Seed(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
-	at = t.tell(at)
-	m, local := t.part(r)
-	if !m.has(local) || !m.hasPeer(p) {
-		return Ignored
-	}
-	t.hear(p, at, true)
-	c := m.applySeed(local, p, origin, at)
+	c := t.applySeed(r, p, origin, at)
 	if c&Revived != 0 {
 		t.revive(r)
 	}
@@ -22,11 +16,10 @@ func (t *Table) Seed(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
 // SeedNew does for a row that nothing was ever said about what Seed does for each of the sessions in turn, all with one origin, and
 // returns how many cells changed: a session may be named more than once. For any other row it returns false and does nothing.
 func (t *Table) SeedNew(r RowID, peers []PeerID, origin uint32, at bgp.Micros) (cells int, ok bool) {
-	part, local := t.part(r)
-	if !part.has(local) {
+	if !t.has(r) {
 		return 0, false
 	}
-	m, words := part.row(local)
+	m, words := t.row(r)
 	if *m != (rowMeta{seq: m.seq}) {
 		return 0, false
 	}
@@ -35,14 +28,15 @@ func (t *Table) SeedNew(r RowID, peers []PeerID, origin uint32, at bgp.Micros) (
 			return 0, false
 		}
 	}
-	at = part.advance(t.tell(at))
+	at = t.advance(at)
 	for _, p := range peers {
-		if !part.hasPeer(p) {
+		if !t.hasPeer(p) {
 			continue
 		}
-		t.hear(p, at, true)
-		pe := &part.peers[p]
+		pe := &t.peers[p]
 		pe.count.Seeds++
+		t.seededBy(p)
+		pe.heard(at)
 		q := &words[pe.word]
 		if q.announced&pe.bit != 0 {
 			continue

@@ -24,7 +24,9 @@ func (d *directory) InOrder() iter.Seq[RowID] {
 	return func(yield func(RowID) bool) { d.walk(d.root, yield) }
 }
 
-func (t *matrix) routes(r RowID) iter.Seq[Route] {
+// Announced iterates the announced cells of a row. The order is that of the columns: sessions of one AS are neighbours, and the
+// same calls before give the same order. Calls that write to the table are not allowed while iterating.
+func (t *matrix) Announced(r RowID) iter.Seq[Route] {
 	return func(yield func(Route) bool) {
 		if !t.has(r) {
 			return

@@ -7,11 +7,7 @@
 // see Tick for how that ages, and Vote for how cells become votes of networks.
 package visibility
 
-import (
-	"math/bits"
-
-	"github.com/corewatch/corewatch/bgp"
-)
+import "github.com/corewatch/corewatch/bgp"
 
 // RowID numbers the prefixes of a Table densely from 0 in the order of Intern. An id is given to another prefix only after Release.
 type RowID uint32
@@ -29,18 +25,7 @@ type PeerID uint16
 // given back, is ignored and reads as unknown.
 type Table struct {
 	directory
-	parts    []*matrix // row r is row r>>partBits of part r&(len(parts)-1)
-	partBits uint8
-	now      bgp.Micros
-	share    Share
-	sessions []session // by PeerID
-	batch    batch
-}
-
-// session is what all parts must agree on, and each alone cannot know.
-type session struct {
-	withdrawals, duplicates uint64 // as Counters have them
-	away, seeded            bool
+	matrix
 }
 
 // Stats counts what the table refused and what it holds beside the bit planes.
@@ -50,7 +35,7 @@ type Stats struct {
 	Flapping             int    // cells with more than one transition in Config.FlapWindow being watched
 	MultiOrigin          int    // rows whose announced cells disagree on the origin
 	Watched              int    // rows whose paths are kept
-	Hops                 int    // distinct tails of the AS paths kept, in each part
+	Hops                 int    // distinct tails of the AS paths kept
 	Due                  int    // entries of the queue of cells that time may change
 	TrieNodes            int    // rows and forks in the tree of prefixes
 	PathsRejected        uint64 // paths not kept because of Config.MaxHops
@@ -64,51 +49,10 @@ type Stats struct {
 // New makes an empty table.
 func New(cfg Config) *Table {
 	cfg = cfg.withDefaults()
-	t := &Table{now: -1, share: inTurn, partBits: uint8(bits.Len(uint(cfg.Parts)) - 1)}
+	t := &Table{}
 	t.directory.init(&cfg)
-	cfg.MaxRecords = max(1, cfg.MaxRecords/cfg.Parts)
-	cfg.MaxHops = max(1, cfg.MaxHops/cfg.Parts)
-	for range cfg.Parts {
-		m := &matrix{}
-		m.init(cfg)
-		t.parts = append(t.parts, m)
-	}
+	t.matrix.init(cfg)
 	return t
-}
-
-// part is where a row is, and its number there.
-func (t *Table) part(r RowID) (*matrix, RowID) {
-	return t.parts[int(r)&(len(t.parts)-1)], r >> t.partBits
-}
-
-// tell moves time on. The first thing that is told starts the clocks of all parts.
-func (t *Table) tell(at bgp.Micros) bgp.Micros {
-	if at = min(max(at, 0), lastTime); at > t.now {
-		if t.now < 0 {
-			for _, m := range t.parts {
-				m.advance(at)
-			}
-		}
-		t.now = at
-	}
-	return t.now
-}
-
-// hear tells all parts that a session is up again, and that it is read from a RIB.
-func (t *Table) hear(p PeerID, at bgp.Micros, rib bool) {
-	s := &t.sessions[p]
-	if s.away {
-		s.away = false
-		for _, m := range t.parts {
-			m.peers[p].heard(at)
-		}
-	}
-	if rib && !s.seeded {
-		s.seeded = true
-		for _, m := range t.parts {
-			m.seededBy(p)
-		}
-	}
 }
 
 // Intern finds or makes the row of a prefix. A new row is live: it takes its units from its parent. A retired row is returned
@@ -116,8 +60,7 @@ func (t *Table) hear(p PeerID, at bgp.Micros, rib bool) {
 func (t *Table) Intern(p bgp.Prefix) (RowID, error) {
 	r, made, err := t.enter(p)
 	if made {
-		m, local := t.part(r)
-		m.addRow(local)
+		t.addRow(r)
 		t.setLive(r, true)
 	}
 	return r, err
@@ -127,17 +70,7 @@ func (t *Table) Intern(p bgp.Prefix) (RowID, error) {
 // session was presumed to carry the row, and the row has been known for Config.ExpectAfter or SetLearning is on: then the announcement is a change
 // of path, most likely the first sign of a loss, and not a new route.
 func (t *Table) Announce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change {
-	if at = max(at, t.now); at != t.now || at < 0 {
-		at = t.tell(at)
-	}
-	m, local := t.part(r)
-	if !m.has(local) || !m.hasPeer(p) {
-		return Ignored
-	}
-	if t.sessions[p].away {
-		t.hear(p, at, false)
-	}
-	c := m.applyAnnounce(local, p, origin, at)
+	c := t.applyAnnounce(r, p, origin, at)
 	if c&Revived != 0 {
 		t.revive(r)
 	}
@@ -146,32 +79,13 @@ func (t *Table) Announce(r RowID, p PeerID, origin uint32, at bgp.Micros) Change
 
 // Withdraw applies a withdrawal. A session withdraws only what it had: when it is the first thing heard about the cell, the cell
 // counts as carried since the session came up, unless the session is known to withdraw what it has not got.
-func (t *Table) Withdraw(r RowID, p PeerID, at bgp.Micros) Change {
-	if at = max(at, t.now); at != t.now || at < 0 {
-		at = t.tell(at)
-	}
-	m, local := t.part(r)
-	if !m.has(local) || !m.hasPeer(p) {
-		return Ignored
-	}
-	if t.sessions[p].away {
-		t.hear(p, at, false)
-	}
-	s := &t.sessions[p]
-	s.withdrawals++
-	m.doubted[p] = m.cfg.doubts(s.withdrawals, s.duplicates)
-	c := m.applyWithdraw(local, p, at)
-	if c&Duplicate != 0 {
-		s.duplicates++
-	}
-	return c
-}
+func (t *Table) Withdraw(r RowID, p PeerID, at bgp.Micros) Change { return t.applyWithdraw(r, p, at) }
 
 // Retire takes a row out: its units return to its parent, its cells are forgotten, Vote gives zeros and iteration skips it. It
 // reports false, and does nothing, for a row that is retired already, that a peer announces, or that is frozen.
 // The next announcement of the prefix revives the row, unless it was released before.
 func (t *Table) Retire(r RowID) bool {
-	if m, local := t.part(r); !m.has(local) || !m.retire(local) {
+	if !t.has(r) || !t.retire(r) {
 		return false
 	}
 	t.descend(r)
@@ -182,7 +96,7 @@ func (t *Table) Retire(r RowID) bool {
 // Release forgets a retired row and its prefix, so that its id is given to another prefix that Intern meets later. The caller must
 // hold the id nowhere. It reports false, and does nothing, for a row that is not retired, or frozen.
 func (t *Table) Release(r RowID) bool {
-	if m, local := t.part(r); !m.has(local) || !m.release(local) {
+	if !t.has(r) || !t.release(r) {
 		return false
 	}
 	t.remove(r)
@@ -191,20 +105,7 @@ func (t *Table) Release(r RowID) bool {
 
 // Stats reports the counters of the whole table. It is for a metrics scrape, not for every update.
 func (t *Table) Stats() Stats {
-	s := t.parts[0].stats() // sessions, and those that were rejected, are the same in all
-	for _, m := range t.parts[1:] {
-		x := m.stats()
-		s.Retired += x.Retired
-		s.Records += x.Records
-		s.Flapping += x.Flapping
-		s.MultiOrigin += x.MultiOrigin
-		s.Watched += x.Watched
-		s.Hops += x.Hops
-		s.Due += x.Due
-		s.PathsRejected += x.PathsRejected
-		s.RecordsRejected += x.RecordsRejected
-		s.Bytes += x.Bytes
-	}
+	s := t.matrix.stats()
 	t.directory.stats(&s)
 	return s
 }

@@ -15,7 +15,7 @@ func TestWalksAgainstAllPairs(t *testing.T) {
 		tab := New(Config{V6: seed%2 == 1})
 		for range 120 {
 			p := bgp.PrefixFrom4(r.Uint32()&0x03030303|0x0a000000, uint8(6+r.IntN(27)))
-			if tab.parts[0].cfg.V6 {
+			if tab.cfg.V6 {
 				p = bgp.PrefixFrom6(r.Uint64()&0x0101010101010101|0x20<<56, r.Uint64()&0x8000000000000001, uint8(r.IntN(129)))
 			}
 			if _, err := tab.Intern(p); err != nil {

@@ -68,7 +68,6 @@ const (
 // Account reads the state of an entity of detection by its key parts at the present instant; false when no prefix of it was met so
 // far. It changes nothing that decides.
 func (m *Monitor) Account(e detect.Entity) (*Account, bool) {
-	m.Settle()
 	id, ok := m.lookup(e)
 	if !ok {
 		return nil, false

@@ -22,7 +22,6 @@ type Route struct {
 // Nearly all records of the first dump are of a prefix that nobody spoke about, with one origin. Such a row is filled at once and
 // judged once.
 func (m *Monitor) Dump(msg bgp.Message, routes []Route, stays bool) (n int, err error) {
-	m.Settle()
 	if c := m.byColl[msg.Peer.Collector]; c != nil && c.filling {
 		if routes, err = m.unknown(msg, routes); err != nil {
 			return 0, err

@@ -1,7 +1,6 @@
 package signal
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -58,7 +57,6 @@ type marks uint8
 const (
 	ours    marks = 1 << iota // lost by a change of the monitor's own, not by the world's
 	touched                   // in Monitor.touched
-	resized                   // in Monitor.resized
 )
 
 // agg is what an entity adds up to.
@@ -88,7 +86,7 @@ func (x *row) movedSince(from bgp.Micros) uint32 {
 
 func newFamily(m *Monitor, sig detect.SignalID) *family {
 	f := &family{sig: sig, groups: m.groups}
-	f.table = visibility.New(visibility.Config{V6: sig == detect.BGPv6, Parts: tableParts, OnUnits: func(r visibility.RowID, _, units uint32) {
+	f.table = visibility.New(visibility.Config{V6: sig == detect.BGPv6, OnUnits: func(r visibility.RowID, _, units uint32) {
 		f.setUnits(m, r, units)
 	}})
 	return f
@@ -107,94 +105,46 @@ func (f *family) incomplete(share float64) bool {
 
 // elem applies one elem to its cell.
 func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
-	p.speaksOf(f)
-	if e.Kind != bgp.RIB {
-		u := visibility.Update{Prefix: e.Prefix, At: m.cur.At, Origin: e.Origin, Withdrawn: e.Kind == bgp.Withdraw}
-		f.apply(m, p, &u, e.Cause == bgp.CauseTreatWithdraw)
-		return
-	}
-	if r, ok := f.enter(m, e.Prefix, false, m.cur.At); ok {
-		c := f.table.Seed(r, p.id, e.Origin, m.cur.At)
-		f.path(m, r, p)
-		f.changed(m, p, r, c, false)
-	}
-}
-
-// speaksOf notes that the session speaks about a family.
-func (p *peer) speaksOf(f *family) {
 	if p.tables&(1<<f.sig) == 0 {
 		p.tables |= 1 << f.sig
 		p.touched[f.sig] = true
 	}
-}
-
-// count counts an update that is let in. treated: it is a withdrawal by RFC 7606.
-func (s *Stats) count(u *visibility.Update, treated bool) {
-	if !u.Withdrawn {
-		s.Announcements++
-		return
-	}
-	s.Withdrawals++
-	if treated {
-		s.TreatedAsWithdraw++
-	}
-}
-
-// apply applies one update to its cell.
-func (f *family) apply(m *Monitor, p *peer, u *visibility.Update, treated bool) {
-	r, ok := f.enter(m, u.Prefix, !u.Withdrawn, m.cur.At)
-	if !ok {
-		return
-	}
-	m.stats.count(u, treated)
-	var c visibility.Change
-	if u.Withdrawn {
-		c = f.table.Withdraw(r, p.id, m.cur.At)
-	} else {
-		c = f.table.Announce(r, p.id, u.Origin, m.cur.At)
-		f.path(m, r, p)
-	}
-	f.changed(m, p, r, c, u.Withdrawn)
-}
-
-// enter finds or makes the row of a prefix; false when the table is full.
-func (f *family) enter(m *Monitor, p bgp.Prefix, announced bool, at bgp.Micros) (visibility.RowID, bool) {
-	r, err := f.table.Intern(p)
+	r, err := f.table.Intern(e.Prefix)
 	if err != nil {
 		m.stats.Rejected++
-		return 0, false
+		return
 	}
-	if int(r) == len(f.rows) && announced && m.described && at-at%bgp.Second-m.describedAt < listedFor {
+	if int(r) == len(f.rows) && e.Kind == bgp.Announce && m.described && m.cur.At-m.describedAt < listedFor {
 		f.late++
 	}
 	f.grow(int(r))
-	return r, true
-}
-
-// path keeps the path of the message begun, if paths are kept.
-func (f *family) path(m *Monitor, r visibility.RowID, p *peer) {
-	if m.paths {
+	at := m.cur.At
+	var c visibility.Change
+	switch e.Kind {
+	case bgp.Withdraw:
+		m.stats.Withdrawals++
+		if e.Cause == bgp.CauseTreatWithdraw {
+			m.stats.TreatedAsWithdraw++
+		}
+		c = f.table.Withdraw(r, p.id, at)
+	case bgp.RIB:
+		c = f.table.Seed(r, p.id, e.Origin, at)
+	default:
+		m.stats.Announcements++
+		c = f.table.Announce(r, p.id, e.Origin, at)
+	}
+	if m.paths && e.Kind != bgp.Withdraw {
 		f.table.Watch(r, true)
 		f.table.SetPath(r, p.id, m.curPath)
 	}
-}
-
-// matters reports a change of a cell that concerns more than the cell.
-func matters(c visibility.Change) bool {
-	return c.VoteMayChange() || c&visibility.DominantOriginChanged != 0
-}
-
-// changed does what follows from what the message begun did to a cell.
-func (f *family) changed(m *Monitor, p *peer, r visibility.RowID, c visibility.Change, withdrew bool) {
-	if !matters(c) {
-		return
-	}
 	if c.VoteMayChange() {
 		m.stats.Changes++
-		m.record(f, r, p, withdrew)
-		if withdrew && c&visibility.BecameWithdrawn != 0 {
-			p.as.withdrew(m, m.cur.At, f, r)
+		m.record(f, r, p, e.Kind == bgp.Withdraw)
+		if e.Kind == bgp.Withdraw && c&visibility.BecameWithdrawn != 0 {
+			p.as.withdrew(m, at, f, r)
 		}
+	} else if c&visibility.DominantOriginChanged == 0 {
+		return
 	}
 	f.touch(m, r)
 }
@@ -219,27 +169,9 @@ func (f *family) setUnits(m *Monitor, r visibility.RowID, units uint32) {
 		return
 	}
 	x := &f.rows[r]
-	switch {
-	case x.judged == unjudged:
-		x.units = units
-	case x.marks&resized == 0:
-		x.marks |= resized
-		m.resized = append(m.resized, touchedRow{f, r})
-	}
-}
-
-// resize counts the rows anew whose units changed since the last reading, in their order: which of the messages of a second was the first to
-// bring a more specific says nothing.
-func (m *Monitor) resize() {
-	slices.SortFunc(m.resized, func(a, b touchedRow) int { return cmp.Or(cmp.Compare(a.fam.sig, b.fam.sig), cmp.Compare(a.row, b.row)) })
-	for _, t := range m.resized {
-		x := &t.fam.rows[t.row]
-		x.marks &^= resized
-		t.fam.count(m, x, -1)
-		x.units = t.fam.table.OwnUnits(t.row)
-		t.fam.count(m, x, 1)
-	}
-	m.resized = m.resized[:0]
+	f.count(m, x, -1)
+	x.units = units
+	f.count(m, x, 1)
 }
 
 // place decides which country, network, region and zones a row counts for, when it is new or its origin changed. A lost row stays where it

@@ -6,7 +6,7 @@ import "reflect"
 // others are its state, for whoever keeps it over a restart. A new arena is begun after one: the messages in the old one are copied out.
 func Given() map[reflect.Type][]string {
 	return map[reflect.Type][]string{
-		reflect.TypeFor[Monitor](): {"places", "regional", "zoned", "sources", "sink", "OnSample", "gather"},
+		reflect.TypeFor[Monitor](): {"places", "regional", "zoned", "sources", "sink", "OnSample"},
 		reflect.TypeFor[trace]():   {"arena"},
 	}
 }

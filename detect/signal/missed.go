@@ -9,7 +9,6 @@ func (m *Monitor) Missed(name string, at bgp.Micros, why string) {
 	if c == nil {
 		return
 	}
-	m.Settle()
 	c.missed, c.filling = true, false
 	if c.feed != nil {
 		c.feed.silent = true

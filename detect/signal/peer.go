@@ -53,7 +53,6 @@ type asn struct {
 	as        uint32
 	peers     []*peer
 	sum       int       // prefixes withdrawn within the last MassWindow seconds
-	coming    int       // withdrawals that are gathered and not applied yet
 	rows      []massRow // which, for the test of agreement
 	checkedAt int       // sum at the last test; the next is due when it has grown by a quarter
 }
@@ -108,7 +107,6 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 		*near = p
 		return p, nil
 	}
-	m.Settle()
 	c := m.collector(name.Collector, at)
 	var id visibility.PeerID
 	for _, f := range m.fams {
@@ -139,9 +137,6 @@ func (p *peer) spoke(m *Monitor, at bgp.Micros) {
 	if m.late {
 		return // what a dump from before lists was not said now
 	}
-	if p.health == peerStale || p.health == peerDown || p.coll.state == collectorSilent {
-		m.Settle() // before it changes who votes
-	}
 	if p.count > 0 {
 		p.gaps.add(at - p.last)
 	}
@@ -162,7 +157,6 @@ func (m *Monitor) State(msg bgp.Message, from, to bgp.State) error {
 	if err != nil {
 		return err
 	}
-	m.Settle()
 	// While messages of the collector are known to be missed, the end of a session may be what was made of its silence: it does not say that
 	// the collector is back.
 	if to == bgp.Established || !p.coll.missed {
@@ -258,9 +252,6 @@ func (m *Monitor) EndOfRIB(v6 bool) {
 	sig := detect.BGPv4
 	if v6 {
 		sig = detect.BGPv6
-	}
-	if m.curPeer.health == peerResync {
-		m.Settle()
 	}
 	if p := m.curPeer; p.health == peerResync && p.syncing[sig] && m.fams[sig].table.Counters(p.id).Announced > 0 {
 		m.believe(p, m.cur.At, int(sig))

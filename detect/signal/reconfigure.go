@@ -9,7 +9,6 @@ import (
 // detect.Engine.Reconfigure. What the numbers about peers and votes move is our own bookkeeping: it opens nothing. With the numbers and
 // the software it has it does nothing.
 func (m *Monitor) Reconfigure(c Config, engine detect.Config, software string) {
-	m.Settle()
 	m.engine.Reconfigure(engine, software, configDigest(c, engine))
 	if c == m.cfg {
 		return

@@ -13,7 +13,6 @@ func (m *Monitor) Use(p Places) {
 // say. That is no news of the world: it opens nothing, and each open incident of a place has a revision with the reason.
 func (m *Monitor) Relocate(p Places, reason string) {
 	at := max(m.now, m.cur.At)
-	m.Settle()
 	m.read(at)
 	m.Use(p)
 	m.quietly(at, reason, func() {

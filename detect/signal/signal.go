@@ -115,9 +115,7 @@ type Monitor struct {
 	curPath []uint32 // its AS path, when paths are kept
 	traced  uint64   // its number in the trace plus one; 0 while it changed nothing
 	touched []touchedRow
-	resized []touchedRow // their units changed
 	dirty   []dirtyAgg
-	gather  gathering
 	dumpers []*peer             // of the table record being applied
 	dumpIDs []visibility.PeerID // their columns
 	late    bool                // that record is of a dump from before: see BeginFill
@@ -156,9 +154,7 @@ type Options struct {
 	Sources      Sources
 	Sink         detect.Sink
 	KeepMessages bool // keep the raw messages of incidents for TakeMessages
-	KeepPaths    bool // keep the AS path of every announced cell, given with Path, for a snapshot of the tables; then nothing is shared
-	// Share is who does work that several processors may share; nil: the caller's goroutine does all. What comes of it is the same.
-	Share visibility.Share
+	KeepPaths    bool // keep the AS path of every announced cell, given with Path, for a snapshot of the tables
 }
 
 // New makes a monitor with its engine.
@@ -177,9 +173,7 @@ func New(o Options) *Monitor {
 	}
 	for i := range m.fams {
 		m.fams[i] = newFamily(m, detect.SignalID(i))
-		m.fams[i].table.Share(o.Share)
 	}
-	m.gather.on, m.gather.current = o.Share != nil && !o.KeepPaths, -1
 	return m
 }
 
@@ -187,10 +181,7 @@ func New(o Options) *Monitor {
 func (m *Monitor) Engine() *detect.Engine { return m.engine }
 
 // Stats are the counters so far.
-func (m *Monitor) Stats() Stats {
-	m.Settle()
-	return m.stats
-}
+func (m *Monitor) Stats() Stats { return m.stats }
 
 // Begin starts the application of one message: at is its record time, raw its stored bytes. Elem and State may follow, then End.
 // raw must stay valid until End.
@@ -199,10 +190,6 @@ func (m *Monitor) Begin(msg bgp.Message) error {
 	if err != nil {
 		return err
 	}
-	if g := &m.gather; len(g.elems) > holdElems || len(g.raw) > holdRaw {
-		m.Settle()
-	}
-	m.gather.current = -1
 	m.cur, m.curPeer, m.traced, m.curPath = msg, p, 0, nil
 	p.spoke(m, msg.At)
 	return nil
@@ -214,7 +201,6 @@ func (m *Monitor) Path(words []uint32) { m.curPath = words }
 
 // Tables are the visibility tables of IPv4 and IPv6, for reading between messages: one PeerID is the same session in both.
 func (m *Monitor) Tables() [2]*visibility.Table {
-	m.Settle()
 	return [2]*visibility.Table{m.fams[0].table, m.fams[1].table}
 }
 
@@ -241,9 +227,7 @@ func (m *Monitor) Elem(e *bgp.Elem) {
 	if e.Kind == bgp.RIB && !m.late {
 		m.curPeer.dumped[f.sig] = true
 	}
-	if !m.hold(f, e) {
-		f.elem(m, m.curPeer, e)
-	}
+	f.elem(m, m.curPeer, e)
 }
 
 // End finishes the message. What it changed is judged with the rest of its second, at the next Tick: the order in which a second's
@@ -254,7 +238,6 @@ func (m *Monitor) End() {
 
 // read judges the rows that messages touched, and hands the readings that moved to the engine, in the order in which they moved first.
 func (m *Monitor) read(at bgp.Micros) {
-	m.resize()
 	for _, t := range m.touched {
 		t.fam.rows[t.row].marks &^= touched
 		t.fam.recount(m, t.row, at)
@@ -275,8 +258,6 @@ func (m *Monitor) Tick(now bgp.Micros) {
 	if m.now == 0 {
 		m.started, m.now = now, now
 	}
-	m.Settle()
-	m.gather.direct = false
 	m.read(m.cur.At)
 	before := m.now
 	m.now = now

@@ -264,7 +264,6 @@ func (m *Monitor) sample(now bgp.Micros) {
 
 // Peers lists the peers with their health, in order of first appearance.
 func (m *Monitor) Peers() []bgp.PeerStatus {
-	m.Settle()
 	out := make([]bgp.PeerStatus, len(m.peers))
 	for i, p := range m.peers {
 		v4, v6 := m.fams[0].table.Counters(p.id), m.fams[1].table.Counters(p.id)

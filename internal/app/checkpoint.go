@@ -73,7 +73,6 @@ type checkpoint struct {
 
 // writeCheckpoint writes a checkpoint that appears under its name only when it is whole and durable; until then the one before it is there.
 func writeCheckpoint(path string, codec *freeze.Codec[state], p *position, s *state) (err error) {
-	s.monitor.Settle()
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("writing checkpoint %s: %w", path, err)

@@ -46,7 +46,7 @@ func (c *contest) play(ctx context.Context) (*contested, error) {
 	defer merger.Close()
 	m := signal.New(signal.Options{
 		Config: signal.DefaultConfig(), Engine: detect.DefaultConfig(), Data: c.data, Software: Software(),
-		Places: c.places, Sources: sourceOf, Sink: c.sink, Share: sharing(),
+		Places: c.places, Sources: sourceOf, Sink: c.sink,
 	})
 	m.OnSample = c.sample
 	f := &follower{m: m}

@@ -270,7 +270,7 @@ func (r *logRun) begin(dir string, log *collect.Follower, c *checkpoint) (*follo
 	}
 	m, err := r.rec.monitor(signal.Options{
 		Config: s.Peers, Engine: s.Detect, Data: detect.Live, Software: Software(),
-		Places: where, Sources: sourceOf, KeepPaths: r.paths, Share: sharing(),
+		Places: where, Sources: sourceOf, KeepPaths: r.paths,
 	})
 	if err != nil {
 		return nil, 0, err

@@ -80,7 +80,7 @@ func (p *passage) monitor(where signal.Places) (err error) {
 	j := p.j
 	p.m, err = j.rec.monitor(signal.Options{
 		Config: j.peers, Engine: j.engine, Data: j.data, Software: Software(),
-		Places: where, Sources: sourceOf, KeepPaths: j.paths, Share: sharing(),
+		Places: where, Sources: sourceOf, KeepPaths: j.paths,
 	})
 	return err
 }
