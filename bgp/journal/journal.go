@@ -154,6 +154,9 @@ func present(dir string, first int) ([]int, error) {
 
 // Exists reports whether dir holds a journal.
 func Exists(dir string) bool {
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return false
+	}
 	b, err := readBase(dir)
 	if err != nil {
 		return true // a damaged one

@@ -1,6 +1,8 @@
 package signal
 
 import (
+	"slices"
+
 	"fmt"
 
 	"github.com/corewatch/corewatch/bgp"
@@ -50,6 +52,9 @@ func (m *Monitor) collector(name string, at bgp.Micros) *collector {
 	}
 	m.byColl[name] = c
 	m.colls = append(m.colls, c)
+	if i := slices.IndexFunc(m.feeds, func(o *liveFeed) bool { return o.Name == name }); i >= 0 {
+		c.feed = m.feeds[i]
+	}
 	m.age(c)
 	return c
 }

@@ -114,7 +114,7 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 		m.stats.Rejected++
 		return
 	}
-	if int(r) == len(f.rows) && e.Kind == bgp.Announce && m.described && m.cur.At-m.describedAt < listedFor {
+	if int(r) == len(f.rows) && e.Kind == bgp.Announce && !p.opens(m, f.sig) && m.described && m.cur.At-m.describedAt < listedFor {
 		f.late++
 	}
 	f.grow(int(r))
@@ -131,7 +131,11 @@ func (f *family) elem(m *Monitor, p *peer, e *bgp.Elem) {
 		c = f.table.Seed(r, p.id, e.Origin, at)
 	default:
 		m.stats.Announcements++
-		c = f.table.Announce(r, p.id, e.Origin, at)
+		if p.opens(m, f.sig) {
+			c = f.table.Seed(r, p.id, e.Origin, at)
+		} else {
+			c = f.table.Announce(r, p.id, e.Origin, at)
+		}
 	}
 	if m.paths && e.Kind != bgp.Withdraw {
 		f.table.Watch(r, true)

@@ -14,6 +14,7 @@ type Feed struct {
 	Name   string `json:"name"`             // of the collector, or of the stream
 	Of     string `json:"of,omitempty"`     // the stream that the collector came with; empty: none
 	Steady bool   `json:"steady,omitempty"` // it is never silent in health, so that nothing need be known of its rhythm
+	Tables bool   `json:"tables,omitempty"` // its sessions begin with their whole table, and say when that is complete (RFC 4724 section 2)
 }
 
 // liveFeed is the state of a Feed.

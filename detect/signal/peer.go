@@ -36,8 +36,10 @@ type peer struct {
 	tables  uint8  // bit per family it has spoken about
 	touched [2]bool
 	full    [2]bool
-	voting  [2]bool   // as the tables were told
-	dumped  [2]bool   // a table dump listed routes of it
+	voting  [2]bool // as the tables were told
+	dumped  [2]bool // a table dump listed routes of it
+	opening [2]bool // the session has begun and sends its table, which is not complete yet: see Feed.Tables
+	opened  bgp.Micros
 	filled  [2]bool   // so does the one that is being filled in
 	syncing [2]bool   // in resync: so is the family
 	before  [2]int    // cells announced before its session was lost, the measure of its return
@@ -165,8 +167,12 @@ func (m *Monitor) State(msg bgp.Message, from, to bgp.State) error {
 	switch {
 	case to == bgp.Established && from != bgp.Established:
 		p.last = max(p.last, msg.At)
+		if p.coll.feed != nil && p.coll.feed.Tables {
+			p.opening, p.opened = [2]bool{true, true}, msg.At
+		}
 		m.sessionUp(p, msg.At)
 	case from == bgp.Established && to != bgp.Established:
+		p.opening = [2]bool{}
 		m.sessionDown(p, msg.At, "the collector recorded the session going from "+from.String()+" to "+to.String())
 	}
 	return nil
@@ -239,6 +245,12 @@ func (m *Monitor) sessionUp(p *peer, at bgp.Micros) {
 	m.engine.FaultEnded(m.peerEntity(p), int64(at), "the session is back")
 }
 
+// opens reports whether what a session announces now is the table that it begins with: it had these routes, for how long is not known, as the
+// entries of a table dump. A session that does not say when its table is complete is believed to be done after ResyncMax.
+func (p *peer) opens(m *Monitor, sig detect.SignalID) bool {
+	return p.opening[sig] && m.cur.At-p.opened < bgp.Micros(m.cfg.ResyncMax)*bgp.Second
+}
+
 // resync begins the wait for the table. A family in which the session had nothing is not waited for, unless it had nothing in both.
 func (p *peer) resync(at bgp.Micros, note string) {
 	p.health, p.since, p.note = peerResync, at, note
@@ -253,7 +265,13 @@ func (m *Monitor) EndOfRIB(v6 bool) {
 	if v6 {
 		sig = detect.BGPv6
 	}
-	if p := m.curPeer; p.health == peerResync && p.syncing[sig] && m.fams[sig].table.Counters(p.id).Announced > 0 {
+	p := m.curPeer
+	known := m.fams[sig].table.Counters(p.id).Announced > 0
+	if p.opening[sig] {
+		p.opening[sig] = false
+		p.dumped[sig] = p.dumped[sig] || known // it described the session as a table dump does
+	}
+	if p.health == peerResync && p.syncing[sig] && known {
 		m.believe(p, m.cur.At, int(sig))
 	}
 }

@@ -466,7 +466,7 @@ func (l *live) met(s source, collector string) error {
 		return nil
 	}
 	l.feeds[collector] = true
-	return l.tell(controlFeed, signal.Feed{Name: collector, Of: s.feed().Name})
+	return l.tell(controlFeed, signal.Feed{Name: collector, Of: s.feed().Name, Tables: s.feed().Tables})
 }
 
 // tell notes what happened beside the records, which is applied with them.

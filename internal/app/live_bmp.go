@@ -38,7 +38,7 @@ func newBMPSource(c conf.BMP) (*bmpSource, error) {
 func (s *bmpSource) name() string { return "bmp/" + s.listen } // no collector can have that name
 
 // feed: each router is watched as a collector of its own; a station without routers is no silent feed.
-func (s *bmpSource) feed() signal.Feed { return signal.Feed{} }
+func (s *bmpSource) feed() signal.Feed { return signal.Feed{Tables: true} }
 
 func (s *bmpSource) poll(now time.Time, take func(received) bool) error {
 	return s.station.Poll(now, func(e bmp.Event) bool {

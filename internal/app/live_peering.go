@@ -96,7 +96,7 @@ func password(name string, log zerolog.Logger) (string, error) {
 func (s *peeringSource) name() string { return s.collector }
 
 // feed: its sessions have hold times of their own; the collector is watched as any.
-func (s *peeringSource) feed() signal.Feed { return signal.Feed{} }
+func (s *peeringSource) feed() signal.Feed { return signal.Feed{Tables: true} }
 
 func (s *peeringSource) poll(now time.Time, take func(received) bool) error {
 	if s.first.IsZero() {

@@ -21,7 +21,6 @@ import (
 func TestWithdrawn(t *testing.T) {
 	t.Parallel()
 	l := start(t, "w")
-	l.settled()
 
 	// FRR passes on what it hears from the neighbour of which it reports, beside its own: of two paths, one goes.
 	all := voters * (len(base) + len(targets))
@@ -83,7 +82,6 @@ func TestWithdrawn(t *testing.T) {
 func TestCut(t *testing.T) {
 	t.Parallel()
 	l := start(t, "c")
-	l.settled()
 
 	l.cut("exa1")
 	l.exa2.kill()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -90,11 +91,7 @@ func (l *lab) startBIRD() {
 				if text == "" {
 					continue
 				}
-				disabled := ""
-				if set.name != "base" {
-					disabled = "  disabled;\n"
-				}
-				fmt.Fprintf(&b, "protocol static %s {\n  %s;\n%s%s}\n", name, channel, disabled, text)
+				fmt.Fprintf(&b, "protocol static %s {\n  %s;\n%s}\n", name, channel, text)
 				fmt.Fprintf(&filter, "  if proto = \"%s\" then { bgp_path.prepend(%d); accept; }\n", name, as)
 			}
 		}
@@ -153,13 +150,13 @@ log file %s
 `, frrAS, addr4(frrHost), addr4(monitorHost), monitorAS, addr4(overBMP), exaAS(overBMP), int(hold.Seconds()))
 	for _, family := range []string{"ipv4", "ipv6"} {
 		fmt.Fprintf(&b, " address-family %s unicast\n", family)
-		for _, r := range base {
+		for _, r := range slices.Concat(base, targets) {
 			if r.v6() == (family == "ipv6") {
 				fmt.Fprintf(&b, "  network %s route-map from%d\n", r.prefix, r.as)
 			}
 		}
-		fmt.Fprintf(&b, "  neighbor %s activate\n  neighbor %s addpath-tx-all-paths\n  neighbor %s activate\n  neighbor %s route-map nothing out\n",
-			addr4(monitorHost), addr4(monitorHost), addr4(overBMP), addr4(overBMP))
+		fmt.Fprintf(&b, "  neighbor %s activate\n  neighbor %s addpath-tx-all-paths\n  neighbor %s activate\n  neighbor %s soft-reconfiguration inbound\n  neighbor %s route-map nothing out\n",
+			addr4(monitorHost), addr4(monitorHost), addr4(overBMP), addr4(overBMP), addr4(overBMP))
 		if family == "ipv6" {
 			fmt.Fprintf(&b, "  neighbor %s route-map over6 out\n", addr4(monitorHost))
 		}
