@@ -1,9 +1,8 @@
 package signal
 
 import (
-	"slices"
-
 	"fmt"
+	"slices"
 
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/visibility"
