@@ -22,6 +22,7 @@ import (
 
 // TestContestIsReplay: what is scored is what replay finds, incident by incident, and the rules beside it change nothing.
 func TestContestIsReplay(t *testing.T) {
+	oneGoroutine(t)
 	for _, s := range loadScenarios(t) {
 		if s.Name != "country-outage.txt" && s.Name != "both-families.txt" && s.Name != "table-transfer.txt" {
 			continue

@@ -54,6 +54,7 @@ func (k kept) gone(t *testing.T) {
 
 // TestExplainReplaysTheStore: as long as everything is as it was, a store explains as its records do, under the configuration of its run.
 func TestExplainReplaysTheStore(t *testing.T) {
+	oneGoroutine(t)
 	k := keep(t)
 	if err := os.WriteFile(filepath.Join(k.records, "rc0", "later.mrt"), []byte("not of the run"), 0o600); err != nil {
 		t.Fatal(err)
@@ -156,6 +157,7 @@ func forget(t *testing.T, k kept, text string) {
 
 // TestStoredVerdicts: each verdict that samples and revisions can carry, and what they cannot.
 func TestStoredVerdicts(t *testing.T) {
+	oneGoroutine(t)
 	k := keep(t)
 	k.gone(t)
 	for _, c := range []struct {
@@ -203,6 +205,7 @@ func TestStoredVerdicts(t *testing.T) {
 
 // TestStoredMembersAtTheInstant: a member that was back by then is not lost, and the sessions that had not withdrawn it yet are not counted.
 func TestStoredMembersAtTheInstant(t *testing.T) {
+	oneGoroutine(t)
 	k := keep(t)
 	k.gone(t)
 	told := func(after time.Duration) storedExplanation {
@@ -248,6 +251,7 @@ func TestExplainAsks(t *testing.T) {
 
 // TestExplainAScenarioOfAStore: a scenario is known by its own digest; when it is another one, the store speaks of countries that do not exist.
 func TestExplainAScenarioOfAStore(t *testing.T) {
+	oneGoroutine(t)
 	text, err := os.ReadFile(filepath.Join(scenarioFolder, "country-outage.txt"))
 	if err != nil {
 		t.Fatal(err)

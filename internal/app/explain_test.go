@@ -31,6 +31,7 @@ func explained(t *testing.T, file, entity string, after time.Duration, asJSON bo
 
 // TestExplain asks of each verdict once, and what must be said with it.
 func TestExplain(t *testing.T) {
+	oneGoroutine(t)
 	for _, c := range []struct {
 		file, entity string
 		after        time.Duration

@@ -250,6 +250,7 @@ func TestOtherLayout(t *testing.T) {
 
 // TestOtherRunRefused: a checkpoint of another run is not gone on from, and says why; --fresh sets its store aside.
 func TestOtherRunRefused(t *testing.T) {
+	oneGoroutine(t)
 	text := outages()
 	base := Replay{Files: []string{scenarioFile(t, text)}, Store: t.TempDir()}
 	r := &cutRun{Replay: base}

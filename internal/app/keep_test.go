@@ -214,6 +214,7 @@ func lastState(t *testing.T, dir string) string {
 // TestRestartsChangeNothing cuts runs off at chosen moments, by an interrupt or by the death of the process, and goes on: what is printed,
 // what the store holds in the end and every octet in memory are the same as without.
 func TestRestartsChangeNothing(t *testing.T) {
+	oneGoroutine(t)
 	for _, r := range cutInputs(t, 1) {
 		whole := &cutRun{Replay: r}
 		whole.Store = t.TempDir()
