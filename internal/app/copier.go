@@ -49,6 +49,7 @@ type copyStatus struct {
 	name      string
 	connected bool
 	failure   string    // why not; empty before the first attempt
+	public    string    // the same without addresses
 	last      time.Time // when the second store acknowledged something
 	behind    sqlite.Behind
 	revisions uint64 // acknowledged
@@ -248,8 +249,8 @@ func (c *copier) tell(ctx context.Context, revisions, samples int, err error) {
 			c.st.last = time.Now()
 		}
 	}
-	if c.st.connected, c.st.failure = err == nil, ""; err != nil {
-		c.st.failure = err.Error()
+	if c.st.connected, c.st.failure, c.st.public = err == nil, "", ""; err != nil {
+		c.st.failure, c.st.public = err.Error(), public(err)
 		c.st.failures++
 	}
 	switch {

@@ -10,18 +10,18 @@ import (
 	"github.com/corewatch/corewatch/web"
 )
 
-// page is what the pages show of a copy.
+// page is what the pages show of a copy. Everybody reads them: where the server is stands in the log and in the figures.
 func (s *copyStatus) page() web.SourceStatus {
-	out := web.SourceStatus{Name: s.name, State: "connecting", Last: s.last}
+	out := web.SourceStatus{Name: "ClickHouse", State: "connecting", Last: s.last}
 	switch {
 	case s.connected && s.behind == (sqlite.Behind{}):
 		out.State, out.Detail = "connected", "nothing is stored yet"
 	case s.connected:
 		out.State, out.Detail = "connected", s.reach()
 	case s.failure != "" && s.behind == (sqlite.Behind{}):
-		out.State, out.Detail = "unreachable", s.failure
+		out.State, out.Detail = "unreachable", s.public
 	case s.failure != "":
-		out.State, out.Detail = "unreachable", s.failure+"; "+s.reach()
+		out.State, out.Detail = "unreachable", s.public+"; "+s.reach()
 	}
 	return out
 }
