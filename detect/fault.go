@@ -49,6 +49,28 @@ func (e *Engine) FaultEnded(ent Entity, at int64, reason string) {
 	}
 }
 
+// FaultGivenUp closes a fault whose cause is not waited for any more: what it was about is no longer expected.
+func (e *Engine) FaultGivenUp(ent Entity, at int64, reason string) {
+	e.faults = slices.DeleteFunc(e.faults, func(f *fault) bool {
+		if f.entity.Key() != ent.Key() {
+			return false
+		}
+		if f.healthy == 0 {
+			f.doc.End = &Interval{Time: micros(at)}
+		}
+		f.close(e, micros(at), reason)
+		return true
+	})
+}
+
+func (f *fault) close(e *Engine, at Time, reason string) {
+	f.doc.State = Closed
+	f.doc.ClosedAt = at
+	f.revise(e, "closed", reason)
+	doc := f.doc
+	e.closed = append(e.closed, &doc)
+}
+
 func (e *Engine) tickFaults(now, step int64, paused bool) {
 	if len(e.faults) == 0 {
 		return
@@ -64,11 +86,7 @@ func (e *Engine) tickFaults(now, step int64, paused bool) {
 		if now-f.healthy-f.held < int64(e.cfg.CloseAfter)*1e6 {
 			return false
 		}
-		f.doc.State = Closed
-		f.doc.ClosedAt = micros(now)
-		f.revise(e, "closed", "healthy again")
-		doc := f.doc
-		e.closed = append(e.closed, &doc)
+		f.close(e, micros(now), "healthy again")
 		return true
 	})
 }

@@ -116,7 +116,7 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("peer %s: %w", name, err)
 		}
-		f.table.SetPresume(v, true)
+		f.table.SetPresume(v, !m.dropped) // it may be one of those that were, and is then not what it was
 		f.table.SetVoting(v, c.votes())
 		id = v
 	}
@@ -130,6 +130,8 @@ func (m *Monitor) peer(name bgp.Peer, at bgp.Micros) (*peer, error) {
 	c.peers = append(c.peers, p)
 	a.peers = append(a.peers, p)
 	m.peers = append(m.peers, p)
+	m.byID = append(m.byID, make([]*peer, max(0, int(id)+1-len(m.byID)))...)
+	m.byID[id] = p
 	m.byPeer[name] = p
 	return p, nil
 }

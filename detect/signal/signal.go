@@ -73,7 +73,8 @@ type Monitor struct {
 	sources Sources
 	engine  *detect.Engine
 	fams    [2]*family
-	peers   []*peer
+	peers   []*peer            // in order of first appearance
+	byID    []*peer            // by column
 	byPeer  map[bgp.Peer]*peer // look-ups only
 	near    [256]*peer         // of byPeer, those met last
 	colls   []*collector
@@ -106,6 +107,7 @@ type Monitor struct {
 	describedAt bgp.Micros // since when
 	settled     bool       // a collector has been described, or followed for SettleFor
 	paused      bool
+	dropped     bool // some session was: see dropAway
 	quiet       bool // inside quietly
 
 	medianTable int // median of what a full-feed peer knows, over both families
@@ -285,6 +287,9 @@ func (m *Monitor) Tick(now bgp.Micros) {
 		m.read(now)
 	}
 	m.engine.Tick(int64(now), m.paused)
+	if now%(3600*bgp.Second) == 0 {
+		m.dropAway(now)
+	}
 	if minute {
 		m.sample(now)
 	}

@@ -43,7 +43,7 @@ func (m *Monitor) Origins(e detect.EntityID, s detect.SignalID, from int64) int 
 func (m *Monitor) Withdrawals(h detect.Row, from int64, yield func(detect.Withdrawal)) {
 	f, r := m.row(h)
 	m.trace.since(f.rows[r].traced, bgp.Micros(from), func(e *traceEntry) {
-		if p := m.peers[e.peer]; e.withdrew && p.votes(int(f.sig)) {
+		if p := m.byID[e.peer]; e.withdrew && p.votes(int(f.sig)) {
 			yield(detect.Withdrawal{At: int64(e.at), AS: p.name.AS, Peer: p.name.String()})
 		}
 	})
