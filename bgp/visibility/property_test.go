@@ -370,7 +370,15 @@ func (w *world) step(ases int, hot *[2]int) (structural bool) {
 			w.do("drop %d", p)
 			w.tab.DropPeer(p)
 			w.ref.drop(p)
+			break
 		}
+		on := rng.IntN(3) == 0
+		w.do("weigh %d %v", r, on)
+		w.tab.Weigh(r, on)
+		if row := w.ref.rows[r]; row.live {
+			row.light = !on
+		}
+		return true
 	case op >= 107:
 		on := rng.IntN(4) > 0
 		w.do("watch %d %v", r, on)

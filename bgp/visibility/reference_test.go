@@ -25,6 +25,7 @@ type refRow struct {
 	paths    map[PeerID][]uint32
 	prefix   bgp.Prefix
 	live     bool
+	light    bool
 	born     bgp.Micros // second of the first thing heard since it is live, 0 before
 	frozen   int
 	origin   uint32
@@ -257,7 +258,7 @@ func (f *reference) retire(r RowID) {
 			return
 		}
 	}
-	row.live, row.born = false, 0
+	row.live, row.light, row.born = false, false, 0
 	row.cells = map[PeerID]*refCell{}
 	clear(row.paths)
 }
@@ -459,7 +460,7 @@ func (f *reference) units(universe bgp.Prefix, unit int) map[RowID]uint32 {
 		best, long := -1, -1
 		for r, row := range f.rows {
 			switch p := row.prefix; {
-			case !row.live:
+			case !row.live || row.light:
 			case p.Len() <= unit && p.Covers(block):
 				if best < 0 || p.Len() > f.rows[best].prefix.Len() {
 					best = r

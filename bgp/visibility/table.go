@@ -93,6 +93,18 @@ func (t *Table) Retire(r RowID) bool {
 	return true
 }
 
+// Weigh says whether a live row takes units from the rows around it, as it does unless told otherwise. One that does not has none of its
+// own; it votes, and covers others, as before. Reviving a row makes it weigh.
+func (t *Table) Weigh(r RowID, on bool) {
+	if !t.has(r) {
+		return
+	}
+	if nd := t.node(uint32(r) + 1); nd.live && nd.light == on {
+		t.descend(r)
+		t.set(r, true, !on)
+	}
+}
+
 // Release forgets a retired row and its prefix, so that its id is given to another prefix that Intern meets later. The caller must
 // hold the id nowhere. It reports false, and does nothing, for a row that is not retired, or frozen.
 func (t *Table) Release(r RowID) bool {

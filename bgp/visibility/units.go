@@ -12,8 +12,12 @@ type node struct {
 	covered uint32 // units below or at this node covered by live rows; saturates
 	bits    uint8  // length of the node's prefix
 	live    bool
+	light   bool // the row takes no units, from nobody: see Table.Weigh
 	free    bool // the row is released: the node hangs nowhere
 }
+
+// counts reports a row that has units.
+func (n *node) counts() bool { return n.live && !n.light }
 
 const branch = 1 << 31
 
@@ -203,11 +207,11 @@ func (d *directory) below(nd *node) uint32 {
 
 func (d *directory) own(nd *node) uint32 { return d.span(nd.bits) - d.below(nd) }
 
-// first is the lowest live row (in bgp.Prefix.Compare order, which is the trie's pre-order) at or below ref, or 0.
+// first is the lowest row that counts (in bgp.Prefix.Compare order, which is the trie's pre-order) at or below ref, or 0.
 func (d *directory) first(ref uint32) uint32 {
 	for ref != 0 {
 		nd := d.node(ref)
-		if nd.live {
+		if nd.counts() {
 			return ref
 		}
 		if k := nd.kid[0]; k != 0 && d.node(k).covered != 0 {
@@ -238,14 +242,17 @@ func (d *directory) holder(self uint32) uint32 {
 	return d.first(self)
 }
 
-// setLive switches a row on or off, brings the covered counts of d.path (its ancestors) up to date and reports changed units.
-func (d *directory) setLive(r RowID, live bool) {
+// setLive switches a row on or off; d.path holds its ancestors. When it is switched on it counts, whatever was said of it before.
+func (d *directory) setLive(r RowID, live bool) { d.set(r, live, false) }
+
+// set brings the covered counts of d.path (the row's ancestors) up to date and reports changed units.
+func (d *directory) set(r RowID, live, light bool) {
 	self := uint32(r) + 1
 	me := d.node(self)
 	long := me.bits > d.unit
-	parent := uint32(0) // the nearest live row that owns whole units
+	parent := uint32(0) // the nearest row that owns whole units
 	for i := len(d.path) - 1; i >= 0 && parent == 0; i-- {
-		if nd := d.node(d.path[i]); nd.live && nd.bits <= d.unit {
+		if nd := d.node(d.path[i]); nd.counts() && nd.bits <= d.unit {
 			parent = d.path[i]
 		}
 	}
@@ -255,18 +262,18 @@ func (d *directory) setLive(r RowID, live bool) {
 	}
 	if long {
 		holderOld = d.holder(self)
-	} else if me.live {
+	} else if me.counts() {
 		selfOld = d.own(me)
 	}
 
-	me.live = live
+	me.live, me.light = live, light
 	old := me.covered
 	d.recover(me)
 	delta := me.covered - old // modulo 2^32: may be negative
 	for i := len(d.path) - 1; i >= 0 && delta != 0; i-- {
 		nd := d.node(d.path[i])
 		old := nd.covered
-		if nd.live || nd.bits >= d.unit || d.unit-nd.bits >= 32 {
+		if nd.counts() || nd.bits >= d.unit || d.unit-nd.bits >= 32 {
 			d.recover(nd)
 		} else { // a plain sum; this spares the look at the other kid
 			nd.covered += delta
@@ -281,7 +288,7 @@ func (d *directory) setLive(r RowID, live bool) {
 		}
 	} else {
 		now := uint32(0)
-		if live {
+		if me.counts() {
 			now = d.own(me)
 		}
 		d.unitsChanged(self, selfOld, now)
@@ -293,7 +300,7 @@ func (d *directory) setLive(r RowID, live bool) {
 
 // recover computes the covered count of a node from its kids.
 func (d *directory) recover(nd *node) {
-	if nd.live {
+	if nd.counts() {
 		nd.covered = d.span(nd.bits)
 	} else {
 		nd.covered = d.below(nd)
@@ -307,14 +314,15 @@ func (d *directory) unitsChanged(ref, old, now uint32) {
 }
 
 // OwnUnits is how many /24 (IPv4) or /48 (IPv6) blocks count for the row: those it covers that no live more specific row covers.
-// Rows longer than a unit share one block; it counts for the lowest of them in bgp.Prefix.Compare order. Retired rows have none.
+// Rows longer than a unit share one block; it counts for the lowest of them in bgp.Prefix.Compare order. Rows that are retired, or do not
+// weigh, have none.
 func (d *directory) OwnUnits(r RowID) uint32 {
 	if !d.listed(r) {
 		return 0
 	}
 	self := uint32(r) + 1
 	nd := d.node(self)
-	if !nd.live {
+	if !nd.counts() {
 		return 0
 	}
 	if nd.bits <= d.unit {

@@ -57,6 +57,7 @@ type marks uint8
 const (
 	ours    marks = 1 << iota // lost by a change of the monitor's own, not by the world's
 	touched                   // in Monitor.touched
+	faint                     // does not weigh: see family.weigh
 )
 
 // agg is what an entity adds up to.
@@ -300,10 +301,14 @@ func (a *agg) origin(as uint32, sign int) {
 	}
 }
 
-// retire takes prefixes out that were lost RetireAfter ago, that nobody announces since, and that are in no open incident.
+// retire takes prefixes out that were lost RetireAfter ago, that nobody announces since, and that are in no open incident. A faint one that nobody
+// announces any more counts as lost: it is remembered for as long.
 func (f *family) retire(m *Monitor, now bgp.Micros) {
 	for r := range f.rows {
 		x := &f.rows[r]
+		if x.marks&faint != 0 && x.lostAt == 0 && f.table.Vote(visibility.RowID(r)).Announced == 0 {
+			x.lostAt = now
+		}
 		if x.judged != lost && x.judged != unobservable || x.watched || x.lostAt == 0 || now-x.lostAt < bgp.Micros(m.cfg.RetireAfter)*bgp.Second {
 			continue
 		}

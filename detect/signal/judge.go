@@ -29,6 +29,9 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 	if x.watched {
 		m.watched[f.handle(r)].point(at, v)
 	}
+	if x.judged == unjudged || x.marks&faint != 0 {
+		f.weigh(m, r, x, now, v)
+	}
 	if now == x.judged {
 		if now == lost && loss8 != x.loss8 {
 			f.count(m, x, -1)
@@ -64,6 +67,33 @@ func (f *family) recount(m *Monitor, r visibility.RowID, at bgp.Micros) {
 		f.recover(m, r)
 	}
 	f.toggled(m, r, x, at, was, now)
+}
+
+// weigh decides whether a prefix takes blocks from the one around it. It does not while that one is observable, and fewer networks carry the prefix than are
+// needed to observe it: else one session could make a country unobservable by announcing more specifics of its own invention. Once it
+// weighs it does so until it is retired.
+func (f *family) weigh(m *Monitor, r visibility.RowID, x *row, now judgement, v visibility.Vote) {
+	need := m.cfg.MinVoters
+	if f.small {
+		need = m.cfg.SmallVoters
+	}
+	light := now == unobservable && v.Announced < need && (x.marks&faint != 0 || f.isWithin(r))
+	if light {
+		x.marks |= faint
+	} else {
+		x.marks &^= faint
+	}
+	f.table.Weigh(r, !light)
+}
+
+// isWithin reports a less specific that is observable and weighs.
+func (f *family) isWithin(r visibility.RowID) bool {
+	for c := range f.table.Covering(r) {
+		if int(c) < len(f.rows) && (f.rows[c].judged == up || f.rows[c].judged == lost) {
+			return true
+		}
+	}
+	return false
 }
 
 // observable reports whether enough of those expected to carry a prefix vote (section 2). The small quorum is for feeds that
