@@ -16,6 +16,7 @@ type LiveStatus struct {
 	Queues   []QueueStatus // of sources that receive while the monitor is at work
 	Faults   []Count       // messages with something that RFC 7606 is about, by what it was
 
+	Notes        []string // what the operator should know of this run, in words
 	Clock        ClockStatus
 	Commits      uint64     // blocks of the journal written
 	CommitTime   bgp.Micros // spent in writing them and what they name
@@ -80,6 +81,7 @@ type livePage struct {
 	More                                       int
 	Queues                                     []queueRow
 	Faults                                     []faultRow
+	Notes                                      []string
 	Clock                                      string
 }
 
@@ -102,6 +104,9 @@ func (s *Server) livePage(l *LiveStatus) *livePage {
 	v := &livePage{
 		Commits: grouped(l.Commits), Entries: grouped(l.Entries), Segments: grouped(l.SegmentBytes), Files: grouped(l.Segments), Journal: grouped(l.JournalBytes),
 		More: max(0, len(l.Feeds)-maxFeedRows),
+	}
+	for _, n := range l.Notes {
+		v.Notes = append(v.Notes, clean(n))
 	}
 	switch c := l.Clock; c.State {
 	case "right", "off":
@@ -137,6 +142,7 @@ func (s *Server) livePage(l *LiveStatus) *livePage {
 
 // liveJSON is what /healthz says of it. Times spent and lags are seconds.
 type liveJSON struct {
+	Notes    []string          `json:"notes,omitempty"`
 	Feeds    []feedJSON        `json:"feeds"`
 	Queues   []queueJSON       `json:"queues,omitempty"`
 	Faults   map[string]uint64 `json:"rfc7606,omitempty"`
@@ -177,7 +183,7 @@ func liveFacts(l *LiveStatus) *liveJSON {
 		return nil
 	}
 	out := &liveJSON{
-		Feeds: []feedJSON{}, Faults: map[string]uint64{}, Commits: l.Commits, Entries: l.Entries, Journal: l.JournalBytes, Segments: l.SegmentBytes,
+		Notes: l.Notes, Feeds: []feedJSON{}, Faults: map[string]uint64{}, Commits: l.Commits, Entries: l.Entries, Journal: l.JournalBytes, Segments: l.SegmentBytes,
 	}
 	if c := l.Clock; c.State != "" {
 		out.Clock = &clockJSON{c.State, float64(c.Offset) / 1e6, c.From, c.Why}

@@ -14,6 +14,7 @@ import (
 func testLive() *LiveStatus {
 	at := bgp.Micros(utc("21 09:00:00").Time.UnixMicro())
 	return &LiveStatus{
+		Notes: []string{"2 incidents are <i>no longer followed"},
 		Feeds: []FeedStatus{
 			{Name: "<b>rrc00", Last: at, Lag: 1_500_000, Messages: 1234567, Bytes: 99, Gaps: 2},
 			{Name: "rrc01", Silent: true, Last: at},
@@ -35,7 +36,7 @@ func TestLiveFigures(t *testing.T) {
 	page := get(t, s.Handler(), "/health").Body.String()
 	for _, want := range []string{
 		"67,890 bytes of records in 6 files", "1,234,567", "&lt;b&gt;rrc00", ">silent<", ">nothing yet<", "as-path: 11", "12 of 100 bytes wait in memory and 7 of 1,000 on the disk", "<td>7\u00a0s</td>",
-		"The clock of this machine is off by &#43;2.500",
+		"2 incidents are &lt;i&gt;no longer followed", "The clock of this machine is off by &#43;2.500",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page", want)
@@ -45,7 +46,7 @@ func TestLiveFigures(t *testing.T) {
 	if err := json.Unmarshal(get(t, s.Handler(), "/healthz").Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if l := got.Live; len(l.Feeds) != 3 || l.Feeds[0].Lag != 1.5 || !l.Feeds[1].Silent || l.Queues[0].Lost != 4 || l.Faults["as-path"] != 11 || l.Segments != 67890 || l.Clock.Offset != 2.5 {
+	if l := got.Live; len(l.Feeds) != 3 || l.Feeds[0].Lag != 1.5 || !l.Feeds[1].Silent || l.Queues[0].Lost != 4 || l.Faults["as-path"] != 11 || l.Segments != 67890 || l.Clock.Offset != 2.5 || len(l.Notes) != 1 {
 		t.Errorf("%+v", l)
 	}
 	many := testLive()

@@ -146,6 +146,14 @@ func (l *live) catchUp(ctx context.Context, dir, sha string) error {
 	if err != nil {
 		return err
 	}
+	became, err := l.rec.endPast(out.f.now)
+	if err != nil {
+		return err
+	}
+	if became != (retold{}) {
+		l.logger.Warn().Str("software", Software()).Msg("the journal was read again by other software than had read it: " + became.String())
+		l.meter.live.Notes = append(l.meter.live.Notes, "after an update of the program, "+became.String())
+	}
 	known, err := l.rec.known()
 	if err != nil {
 		return err

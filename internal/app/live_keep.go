@@ -39,7 +39,7 @@ func (l *live) save() error {
 	for i := l.log.Oldest(); i < l.base+len(l.inputs); i++ {
 		at.Growing[i] = *l.inputs[i-l.base]
 	}
-	if err := writeCheckpoint(l.kept, l.codec, &at, &state{l.f.m, l.rec.refs, l.decoder}); err != nil {
+	if err := writeCheckpoint(l.kept, l.codec, &at, &state{l.f.m, l.rec.refs, l.decoder, l.rec.astray}); err != nil {
 		return err
 	}
 	l.saved, l.anchors = l.f.now, anchors
