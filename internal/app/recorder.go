@@ -23,7 +23,7 @@ type recorder struct {
 	refs    map[string]bool
 	past    *retelling      // nil: what is found is news
 	astray  map[string]bool // by id: it is open here, over in the store, and other software said so
-	err     error // the first failure; what follows is not attempted
+	err     error           // the first failure; what follows is not attempted
 }
 
 // sampleBatch is how many samples are written in one transaction.
