@@ -18,6 +18,7 @@ type LiveStatus struct {
 
 	Notes        []string // what the operator should know of this run, in words
 	Clock        ClockStatus
+	Disk         DiskStatus
 	Commits      uint64     // blocks of the journal written
 	CommitTime   bgp.Micros // spent in writing them and what they name
 	ApplyTime    bgp.Micros // spent in the monitor, on what they name
@@ -66,6 +67,14 @@ type ClockStatus struct {
 	Why    string     // why it is unknown
 }
 
+// DiskStatus is how much of the disk that everything is kept on is free, in octets.
+type DiskStatus struct {
+	Known bool
+	Low   bool // less than is to stay free
+	Free  int64
+	Bound int64
+}
+
 // Count is how often something happened.
 type Count struct {
 	Name string
@@ -82,7 +91,7 @@ type livePage struct {
 	Queues                                     []queueRow
 	Faults                                     []faultRow
 	Notes                                      []string
-	Clock                                      string
+	Clock, Disk                                string
 }
 
 type feedRow struct {
@@ -113,6 +122,11 @@ func (s *Server) livePage(l *LiveStatus) *livePage {
 		v.Clock = s.cat.text("clock."+c.State, fmt.Sprintf("%+.3f", float64(c.Offset)/1e6), clean(c.From))
 	case "unknown":
 		v.Clock = s.cat.text("clock.unknown", clean(c.Why))
+	}
+	if d := l.Disk; d.Low {
+		v.Disk = s.cat.text("disk.low", grouped(d.Free), grouped(d.Bound))
+	} else if d.Known {
+		v.Disk = s.cat.text("disk.enough", grouped(d.Free))
 	}
 	for _, f := range l.Feeds[:min(len(l.Feeds), maxFeedRows)] {
 		row := feedRow{
@@ -147,10 +161,17 @@ type liveJSON struct {
 	Queues   []queueJSON       `json:"queues,omitempty"`
 	Faults   map[string]uint64 `json:"rfc7606,omitempty"`
 	Clock    *clockJSON        `json:"clock,omitempty"`
+	Disk     *diskJSON         `json:"disk,omitempty"`
 	Commits  uint64            `json:"journal_commits"`
 	Entries  uint64            `json:"journal_entries"`
 	Journal  int64             `json:"journal_bytes"`
 	Segments int64             `json:"segments_bytes"`
+}
+
+type diskJSON struct {
+	Low   bool  `json:"low"`
+	Free  int64 `json:"free_bytes"`
+	Bound int64 `json:"bound_bytes"`
 }
 
 type clockJSON struct {
@@ -187,6 +208,9 @@ func liveFacts(l *LiveStatus) *liveJSON {
 	}
 	if c := l.Clock; c.State != "" {
 		out.Clock = &clockJSON{c.State, float64(c.Offset) / 1e6, c.From, c.Why}
+	}
+	if d := l.Disk; d.Known {
+		out.Disk = &diskJSON{d.Low, d.Free, d.Bound}
 	}
 	for _, f := range l.Feeds[:min(len(l.Feeds), maxFeedRows)] {
 		x := feedJSON{Name: f.Name, Silent: f.Silent, Lag: float64(f.Lag) / 1e6, Messages: f.Messages, Bytes: f.Bytes, Gaps: f.Gaps}

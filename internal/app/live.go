@@ -36,6 +36,11 @@ type live struct {
 	// ownClock says what is known of the machine's clock; nil: nobody is asked, and nothing is said of it.
 	ownClock  func() clock.Reading
 	clockTold clockState
+	// freeDisk is how much room is left on the disk that everything is kept on, and how much there is; nil: nobody looks.
+	freeDisk   func() (free, total int64, err error)
+	diskLooked bgp.Micros
+	diskLow    bool   // as the journal says
+	diskFailed string // why it is not known
 
 	onSecond func(now bgp.Micros, figures *web.LiveStatus) // after each second; may be nil
 	meter    *meter
@@ -141,6 +146,10 @@ func (l *live) catchUp(ctx context.Context, dir, sha string) error {
 			if e.Kind == order.Control && e.Name == controlSource && json.Unmarshal([]byte(e.Text), &p) == nil {
 				l.told[p.Source] = p.Position
 			}
+			var d diskState
+			if e.Kind == order.Control && e.Name == controlDisk && json.Unmarshal([]byte(e.Text), &d) == nil {
+				l.diskLow = d.Low
+			}
 		},
 	})
 	if err != nil {
@@ -209,7 +218,7 @@ func (l *live) step() error {
 		}
 	default:
 	}
-	if err := l.lookAtClock(); err != nil {
+	if err := errors.Join(l.lookAtClock(), l.lookAtDisk()); err != nil {
 		return err
 	}
 	for _, s := range l.sources {

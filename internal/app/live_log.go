@@ -32,6 +32,7 @@ const (
 	controlFeeds     = "feeds"     // what is listened to from now on, and must speak: a list of signal.Feed
 	controlFeed      = "feed"      // and a collector that was met since: a signal.Feed
 	controlClock     = "clock"     // how far the machine's clock is off: a clockState
+	controlDisk      = "disk"      // whether the disk is nearly full: a diskState
 )
 
 type liveStart struct {
@@ -115,6 +116,11 @@ func (f *follower) control(e *collect.Event) {
 		var c clockState
 		if json.Unmarshal([]byte(e.Text), &c) == nil {
 			f.m.SetClock(clockWords[c.State])
+		}
+	case controlDisk:
+		var d diskState
+		if json.Unmarshal([]byte(e.Text), &d) == nil {
+			f.m.SetDisk(d.Low, d.why(), e.At)
 		}
 	case controlStart:
 		var s liveStart

@@ -39,8 +39,9 @@ type Config struct {
 
 // Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
 type Keep struct {
-	Days int `json:"days"` // 1 to 3,650
-	GiB  int `json:"gib"`  // 1 to 100,000
+	Days    int `json:"days"`     // 1 to 3,650
+	GiB     int `json:"gib"`      // 1 to 100,000
+	FreeGiB int `json:"free_gib"` // of the disk, to stay free: less is a monitor fault; 0 (nobody looks) to 100,000
 }
 
 // Clock says who is asked how far the machine's clock is off. It is never set.
@@ -89,7 +90,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50, FreeGiB: 2}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
 }
 
 // maxFile bounds a configuration file.
@@ -156,6 +157,8 @@ func Parse(text []byte) (Config, error) {
 		return c, fmt.Errorf("keep.days: %d; want 1 to 3,650", k.Days)
 	} else if k.GiB < 1 || k.GiB > 100_000 {
 		return c, fmt.Errorf("keep.gib: %d; want 1 to 100,000", k.GiB)
+	} else if k.FreeGiB < 0 || k.FreeGiB > 100_000 {
+		return c, fmt.Errorf("keep.free_gib: %d; want 0 to 100,000", k.FreeGiB)
 	}
 	if err := ntpServers(c.Clock.Servers); err != nil {
 		return c, err
