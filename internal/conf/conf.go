@@ -67,10 +67,22 @@ type Source struct {
 
 // RISLive is the stream of RIPE NCC's collectors.
 type RISLive struct {
-	Endpoint string   `json:"endpoint"` // empty: the public service
-	Host     string   `json:"host"`     // one collector, such as rrc21; empty: all
-	Prefixes []string `json:"prefixes"` // these and their more specifics; empty: all
-	Seed     *bool    `json:"seed"`     // read the tables of its collectors from the archive; nil: if the subscription has no prefixes
+	Endpoint string   `json:"endpoint"`  // empty: the public service
+	Host     string   `json:"host"`      // one collector, such as rrc21; empty: all
+	Prefixes []string `json:"prefixes"`  // these and their more specifics; empty: all
+	SpillMiB *int     `json:"spill_mib"` // of the disk, for what waits while the monitor is slower than the stream; default 1,024; 0 (none) to 1,048,576
+	Seed     *bool    `json:"seed"`      // read the tables of its collectors from the archive; nil: if the subscription has no prefixes
+}
+
+// DefaultSpill is how many octets of what waits may go to the disk, unless the configuration says otherwise.
+const DefaultSpill = 1 << 30
+
+// SpillBytes is how many octets of what waits may go to the disk.
+func (r *RISLive) SpillBytes() int64 {
+	if r.SpillMiB == nil {
+		return DefaultSpill
+	}
+	return int64(*r.SpillMiB) << 20
 }
 
 // Seeded reports whether the tables of the collectors are read from the archive.
@@ -212,6 +224,9 @@ func sources(list []Source) error {
 		case s.RISLive != nil:
 			if err := prefixes(s.RISLive.Prefixes); err != nil {
 				return fmt.Errorf("sources[%d].ris_live.prefixes: %w", i, err)
+			}
+			if n := s.RISLive.SpillMiB; n != nil && (*n < 0 || *n > 1<<20) {
+				return fmt.Errorf("sources[%d].ris_live.spill_mib: %d; want 0 to 1,048,576", i, *n)
 			}
 			seen["ris_live"] = true
 			continue
