@@ -28,6 +28,7 @@ const (
 	TypeCollector Type = "collector" // as its project names it, "route-views2"
 	TypePeer      Type = "peer"      // "<collector>/AS<n>/<address>"
 	TypeService   Type = "service"   // id of a probe target
+	TypeMonitor   Type = "monitor"   // a part of the monitor itself, "disk"
 )
 
 // Entity names one thing that can be watched. Two entities are the same when Type and Code are; Name is only for reading.
@@ -124,7 +125,7 @@ func ParseEntity(s string) (Entity, error) {
 		if !validPeer(code) {
 			return bad("<collector>/AS<n>/<address>")
 		}
-	case TypeCollector, TypeService:
+	case TypeCollector, TypeService, TypeMonitor:
 		if !idForm.MatchString(code) {
 			return bad("an id of letters, digits and . _ : / @ -")
 		}

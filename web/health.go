@@ -204,6 +204,9 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		out.Copies = append(out.Copies, source{x.Name, x.State, x.Detail, instant(x.Last)})
 	}
 	out.Live = liveFacts(st.Live)
+	if out.Live != nil && out.Live.Disk != nil && out.Live.Disk.Low {
+		out.Status, out.Reason = "degraded", "the disk is nearly full"
+	}
 	code := http.StatusOK
 	if _, _, err := s.deps.Live.Incidents(r.Context(), Query{Limit: 1}); err != nil {
 		s.log.Error().Err(err).Msg("store does not answer")

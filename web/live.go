@@ -16,7 +16,9 @@ type LiveStatus struct {
 	Queues   []QueueStatus // of sources that receive while the monitor is at work
 	Faults   []Count       // messages with something that RFC 7606 is about, by what it was
 
+	Notes        []string // what the operator should know of this run, in words
 	Clock        ClockStatus
+	Disk         DiskStatus
 	Commits      uint64     // blocks of the journal written
 	CommitTime   bgp.Micros // spent in writing them and what they name
 	ApplyTime    bgp.Micros // spent in the monitor, on what they name
@@ -65,6 +67,14 @@ type ClockStatus struct {
 	Why    string     // why it is unknown
 }
 
+// DiskStatus is how much of the disk that everything is kept on is free, in octets.
+type DiskStatus struct {
+	Known bool
+	Low   bool // less than is to stay free
+	Free  int64
+	Bound int64
+}
+
 // Count is how often something happened.
 type Count struct {
 	Name string
@@ -80,7 +90,8 @@ type livePage struct {
 	More                                       int
 	Queues                                     []queueRow
 	Faults                                     []faultRow
-	Clock                                      string
+	Notes                                      []string
+	Clock, Disk                                string
 }
 
 type feedRow struct {
@@ -103,11 +114,19 @@ func (s *Server) livePage(l *LiveStatus) *livePage {
 		Commits: grouped(l.Commits), Entries: grouped(l.Entries), Segments: grouped(l.SegmentBytes), Files: grouped(l.Segments), Journal: grouped(l.JournalBytes),
 		More: max(0, len(l.Feeds)-maxFeedRows),
 	}
+	for _, n := range l.Notes {
+		v.Notes = append(v.Notes, clean(n))
+	}
 	switch c := l.Clock; c.State {
 	case "right", "off":
 		v.Clock = s.cat.text("clock."+c.State, fmt.Sprintf("%+.3f", float64(c.Offset)/1e6), clean(c.From))
 	case "unknown":
 		v.Clock = s.cat.text("clock.unknown", clean(c.Why))
+	}
+	if d := l.Disk; d.Low {
+		v.Disk = s.cat.text("disk.low", grouped(d.Free), grouped(d.Bound))
+	} else if d.Known {
+		v.Disk = s.cat.text("disk.enough", grouped(d.Free))
 	}
 	for _, f := range l.Feeds[:min(len(l.Feeds), maxFeedRows)] {
 		row := feedRow{
@@ -137,14 +156,22 @@ func (s *Server) livePage(l *LiveStatus) *livePage {
 
 // liveJSON is what /healthz says of it. Times spent and lags are seconds.
 type liveJSON struct {
+	Notes    []string          `json:"notes,omitempty"`
 	Feeds    []feedJSON        `json:"feeds"`
 	Queues   []queueJSON       `json:"queues,omitempty"`
 	Faults   map[string]uint64 `json:"rfc7606,omitempty"`
 	Clock    *clockJSON        `json:"clock,omitempty"`
+	Disk     *diskJSON         `json:"disk,omitempty"`
 	Commits  uint64            `json:"journal_commits"`
 	Entries  uint64            `json:"journal_entries"`
 	Journal  int64             `json:"journal_bytes"`
 	Segments int64             `json:"segments_bytes"`
+}
+
+type diskJSON struct {
+	Low   bool  `json:"low"`
+	Free  int64 `json:"free_bytes"`
+	Bound int64 `json:"bound_bytes"`
 }
 
 type clockJSON struct {
@@ -177,10 +204,13 @@ func liveFacts(l *LiveStatus) *liveJSON {
 		return nil
 	}
 	out := &liveJSON{
-		Feeds: []feedJSON{}, Faults: map[string]uint64{}, Commits: l.Commits, Entries: l.Entries, Journal: l.JournalBytes, Segments: l.SegmentBytes,
+		Notes: l.Notes, Feeds: []feedJSON{}, Faults: map[string]uint64{}, Commits: l.Commits, Entries: l.Entries, Journal: l.JournalBytes, Segments: l.SegmentBytes,
 	}
 	if c := l.Clock; c.State != "" {
 		out.Clock = &clockJSON{c.State, float64(c.Offset) / 1e6, c.From, c.Why}
+	}
+	if d := l.Disk; d.Known {
+		out.Disk = &diskJSON{d.Low, d.Free, d.Bound}
 	}
 	for _, f := range l.Feeds[:min(len(l.Feeds), maxFeedRows)] {
 		x := feedJSON{Name: f.Name, Silent: f.Silent, Lag: float64(f.Lag) / 1e6, Messages: f.Messages, Bytes: f.Bytes, Gaps: f.Gaps}

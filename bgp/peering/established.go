@@ -170,7 +170,7 @@ func (c *session) takeUpdate(at bgp.Micros, msg []byte) error {
 	case ends && family == wire.IPv6Unicast:
 		c.tally.EndOfRIB[1] = true
 	}
-	if c.routes.n > c.n.conf.MaxRoutes {
+	if c.routes.exceeds(c.n.conf.MaxRoutes) {
 		return &fault{code: 6, subcode: 1, why: fmt.Sprintf("more than %d routes", c.n.conf.MaxRoutes)}
 	}
 	return nil
@@ -200,7 +200,7 @@ func (c *session) counted(at time.Time, msg []byte) {
 func (c *session) publish() {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	c.tally.Routes = c.routes.n
+	c.tally.Routes, c.tally.Estimated = c.routes.count()
 	c.came, c.count = c.lastCame, c.tally
 }
 

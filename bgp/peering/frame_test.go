@@ -94,3 +94,42 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("%d left", s.n)
 	}
 }
+
+// TestManyRoutes: of a million routes a sample is kept, in bounded memory; the count stays near the truth while they come and go, and who keeps to its
+// limit is not refused.
+func TestManyRoutes(t *testing.T) {
+	var s routeSet
+	held, most := 0, 0
+	change := func(kind bgp.Kind, from, to uint32) {
+		for i := from; i < to; i++ {
+			s.apply(&bgp.Elem{Kind: kind, Prefix: bgp.PrefixFrom4(i<<8, 24)})
+		}
+		if kind == bgp.Withdraw {
+			held -= int(to - from)
+		} else {
+			held += int(to - from)
+		}
+		most = max(most, held)
+		n, estimated := s.count()
+		if d := n - held; d*50 > most || -d*50 > most { // six standard errors
+			t.Errorf("%d routes, counted %d", held, n)
+		}
+		if estimated != (s.skip > 0) || len(s.slots) > mostSlots {
+			t.Errorf("%d slots, estimated: %v", len(s.slots), estimated)
+		}
+		if held == most && estimated && (s.exceeds(held) || !s.exceeds(held-held/25)) {
+			t.Errorf("%d routes, counted %d, are more than as many, or not more than fewer", held, n)
+		}
+	}
+	change(bgp.Announce, 0, mostKept/2)
+	if n, estimated := s.count(); estimated || held-n > 10 || n > held {
+		t.Errorf("%d routes, counted %d, estimated: %v", held, n, estimated)
+	}
+	change(bgp.Announce, mostKept/2, 1_000_000)
+	change(bgp.Withdraw, 0, 600_000)
+	change(bgp.Announce, 1_000_000, 2_000_000)
+	change(bgp.Withdraw, 600_000, 2_000_000)
+	if n, _ := s.count(); n != 0 {
+		t.Errorf("%d are left of none", n)
+	}
+}

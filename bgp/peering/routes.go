@@ -10,12 +10,37 @@ import (
 // routes are taken for one now and then, about one in ten thousand: it is there for a limit. The seed of the hash is drawn
 // anew in each process: nobody can make routes that collide.
 //
+// Up to mostKept of them it keeps them all, and the count is exact but for that. Of more it keeps a sample: those whose hash ends in skip zeros,
+// one in 2^skip. Whether a route is of the sample is a property of the route, so that what withdraws it finds it. The standard error of the count is then
+// at most 0.3 per cent of the most that there were, and a million routes take no more memory than 200,000.
+//
 // The hash's place in the table grows with the hash, and a run of occupied slots is in no order: a search goes from the place to the next
 // empty slot.
 type routeSet struct {
 	slots []uint32 // 0: empty
-	n     int
+	n     int      // how many are kept
+	skip  uint8
 }
+
+const (
+	mostSlots = 1 << 18
+	mostKept  = mostSlots / 8 * 7
+)
+
+// count is how many routes there are: an estimate, when estimated is true.
+func (s *routeSet) count() (n int, estimated bool) { return s.n << s.skip, s.skip > 0 }
+
+// exceeds reports whether there are more than limit routes. An estimate must be four standard errors above it, so that who keeps to the limit is not refused.
+func (s *routeSet) exceeds(limit int) bool {
+	n, estimated := s.count()
+	if estimated {
+		limit += limit / 80
+	}
+	return n > limit
+}
+
+// sampled reports whether a hash is one that is kept.
+func (s *routeSet) sampled(h uint32) bool { return h&(1<<s.skip-1) == 0 }
 
 var routeSeed = maphash.MakeSeed()
 
@@ -27,21 +52,28 @@ type route struct {
 func hashOf(e *bgp.Elem) uint32 {
 	h := uint32(maphash.Comparable(routeSeed, route{e.Prefix, e.PathID}))
 	if h == 0 {
-		h = 1
+		h = 1 << 31 // ends in zeros as 0 does
 	}
 	return h
 }
 
 // apply takes in what an elem does to the routes held.
 func (s *routeSet) apply(e *bgp.Elem) {
+	h := hashOf(e)
+	if !s.sampled(h) {
+		return
+	}
 	if e.Kind == bgp.Withdraw {
-		s.remove(hashOf(e))
+		s.remove(h)
 		return
 	}
 	if 8*(s.n+1) > 7*len(s.slots) {
-		s.grow()
+		s.makeRoom()
+		if !s.sampled(h) {
+			return
+		}
 	}
-	s.add(hashOf(e))
+	s.add(h)
 }
 
 func (s *routeSet) place(h uint32) int { return int(uint64(h) * uint64(len(s.slots)) >> 32) }
@@ -94,11 +126,16 @@ func (s *routeSet) remove(h uint32) {
 	s.slots[hole] = 0
 }
 
-func (s *routeSet) grow() {
+// makeRoom gives the table more slots, or the sample half as many members.
+func (s *routeSet) makeRoom() {
 	old := s.slots
-	s.slots, s.n = make([]uint32, max(1024, len(old)+len(old)/4)), 0
+	size := min(max(1024, len(old)+len(old)/4), mostSlots)
+	if len(old) == mostSlots {
+		s.skip++
+	}
+	s.slots, s.n = make([]uint32, size), 0
 	for _, h := range old {
-		if h != 0 {
+		if h != 0 && s.sampled(h) {
 			s.add(h)
 		}
 	}

@@ -79,6 +79,7 @@ type session struct {
 type SessionCounts struct {
 	Messages, Updates, Octets uint64
 	Routes                    int     // held now, to about one in ten thousand
+	Estimated                 bool    // Routes is above 200,000, and its standard error 0.3 per cent
 	EndOfRIB                  [2]bool // of IPv4 and of IPv6 unicast
 	Refreshes                 uint64  // tables sent again between the marks of RFC 7313
 }

@@ -67,7 +67,7 @@ type Status struct {
 	Counts    Counts
 	Waiting   spill.Figures // what was not yet taken
 	Attempts  uint64
-	Lost      uint64 // records for which there was no room
+	Lost      uint64 // records for which there was no room, or that could not be read back
 }
 
 // Client keeps a connection to the service and holds what it says until it is taken.
@@ -80,6 +80,8 @@ type Client struct {
 	heard map[string]bool // collectors of which a record came since the last gap
 	order []string        // of heard
 	over  bool            // there is no room: what comes is lost
+
+	unread []string // Poll's own: collectors that are to be told of as missed
 
 	mu     sync.Mutex // guards status
 	status Status
@@ -338,13 +340,34 @@ func (c *Client) lost(err error) {
 }
 
 // Poll gives what came since, in order, until take says false. Raw is valid during the call. The error is about the file of what waits.
+// Of which collectors records were in what cannot be read is not known: each has a gap, behind what was given before.
 func (c *Client) Poll(take func(Event) bool) error {
-	return c.queue.Take(func(kind byte, name string, content []byte) bool {
+	if !c.tellUnread(take) {
+		return nil
+	}
+	err := c.queue.Take(func(kind byte, name string, content []byte) bool {
 		if Kind(kind) == Gap {
 			return take(Event{Kind: Gap, Collector: name, Why: string(content)})
 		}
 		return take(Event{Kind: Record, Collector: name, Raw: content})
 	})
+	if err != nil {
+		c.unread = c.queue.Names()
+		c.tellUnread(take)
+	}
+	return err
+}
+
+// tellUnread gives the gaps of what could not be read back; false when there are more.
+func (c *Client) tellUnread(take func(Event) bool) bool {
+	for len(c.unread) > 0 {
+		name := c.unread[0]
+		c.unread = c.unread[1:]
+		if !take(Event{Kind: Gap, Collector: name, Why: "RIS Live: what waited on the disk cannot be read back"}) {
+			return false
+		}
+	}
+	return true
 }
 
 // Limits are the octets that may wait in memory and on the disk.
@@ -356,6 +379,7 @@ func (c *Client) Status() Status {
 	defer c.mu.Unlock()
 	s := c.status
 	s.Waiting = c.queue.Figures()
+	s.Lost += s.Waiting.Unread
 	return s
 }
 

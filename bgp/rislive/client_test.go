@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -200,5 +201,37 @@ func TestEndpoints(t *testing.T) {
 	}
 	if _, err := New(Options{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUnread: when what waited on the disk cannot be read back, each collector has a gap and the records are counted as lost.
+func TestUnread(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spill")
+	c, err := New(Options{Memory: 1, Spill: path, SpillBytes: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := uint64(0)
+	for ; c.Status().Waiting.Spilled == 0; n++ {
+		c.put([]string{"rrc00", "rrc01"}[n%2], make([]byte, 1000), nil, Counts{})
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	gaps, records := map[string]int{}, uint64(0)
+	for range 4 { // one event a call at first
+		first := true
+		_ = c.Poll(func(e Event) bool {
+			if e.Kind == Gap {
+				gaps[e.Collector]++
+				first = !first
+				return first
+			}
+			records++
+			return true
+		})
+	}
+	if st := c.Status(); gaps["rrc00"] != 1 || gaps["rrc01"] != 1 || st.Lost == 0 || st.Lost+records != n {
+		t.Errorf("%d records of %d, gaps %v, %+v", records, n, gaps, st)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -38,6 +39,7 @@ type Figures struct {
 	Disk    int64  // octets in the file
 	Spilled uint64 // records that went through the file
 	Refused uint64 // records that found no room
+	Unread  uint64 // records of which the file could not be read back
 }
 
 // chunk is some records one after the other: kind (1 octet), number of the name (2), length (4), content.
@@ -107,7 +109,7 @@ func (q *Queue) room(must bool) (bool, error) {
 			if !must {
 				return false, nil
 			}
-		} else if err := q.write(&q.chunks[last]); err != nil {
+		} else if err := q.write(&q.chunks[last]); err != nil && !must {
 			return false, err
 		}
 	}
@@ -190,6 +192,7 @@ func (q *Queue) next() (names []string, more bool, err error) {
 		c := &q.chunks[0]
 		if c.buf == nil {
 			if err := q.read(c); err != nil {
+				q.figures.Unread += c.n
 				q.drop()
 				return nil, false, err
 			}
@@ -241,6 +244,13 @@ func (q *Queue) empty() {
 	q.file.Close()
 	os.Remove(q.path) // a file that stays is truncated when it is needed again
 	q.file, q.slots, q.size = nil, nil, 0
+}
+
+// Names are those that records were put under.
+func (q *Queue) Names() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.name)
 }
 
 // Figures are those of now.

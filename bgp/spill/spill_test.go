@@ -114,9 +114,20 @@ func TestMust(t *testing.T) {
 	}
 }
 
-// TestDiskFails: a folder that cannot be written to is an error of the record that would have gone there; what is in memory stays.
+// TestDiskFails: a file that cannot be written to, or a disk that is full, is an error of the record that would have gone there; what is in memory stays, and what
+// tells of the loss finds room.
 func TestDiskFails(t *testing.T) {
-	q := New(filepath.Join(t.TempDir(), "none", "spill"), 0, 1<<30)
+	full := filepath.Join(t.TempDir(), "spill")
+	if err := os.Symlink("/dev/full", full); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(t.TempDir(), "none", "spill"), full} {
+		diskFails(t, path)
+	}
+}
+
+func diskFails(t *testing.T, path string) {
+	q := New(path, 0, 1<<30)
 	n := 0
 	var err error
 	for err == nil {
@@ -124,8 +135,47 @@ func TestDiskFails(t *testing.T) {
 			n++
 		}
 	}
-	got := 0
-	if terr := q.Take(func(byte, string, []byte) bool { got++; return true }); terr != nil || got != n || n < 2000 {
-		t.Errorf("%d of %d, %v", got, n, terr)
+	for range 2000 { // more than the rest of a chunk
+		if ok, err := q.Put(2, "a", make([]byte, 1000), true); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	got, told := 0, 0
+	if terr := q.Take(func(kind byte, _ string, _ []byte) bool {
+		if kind == 2 {
+			told++
+		} else {
+			got++
+		}
+		return true
+	}); terr != nil || got != n || n < 2000 || told != 2000 {
+		t.Errorf("%d of %d, %d told, %v", got, n, told, terr)
+	}
+}
+
+// TestUnread: records of which the file cannot be read back are counted, and what came after them is given.
+func TestUnread(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "spill")
+	q := New(path, 0, 1<<30)
+	n := uint64(0)
+	for q.Figures().Spilled == 0 {
+		if ok, err := q.Put(1, "a", make([]byte, 1000), false); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		n++
+	}
+	if err := os.Truncate(path, 10); err != nil {
+		t.Fatal(err)
+	}
+	got := uint64(0)
+	count := func(byte, string, []byte) bool { got++; return true }
+	if err := q.Take(count); err == nil {
+		t.Error("it was read back")
+	}
+	if err := q.Take(count); err != nil {
+		t.Error(err)
+	}
+	if f := q.Figures(); f.Unread == 0 || got+f.Unread != n || f.Memory+f.Disk != 0 {
+		t.Errorf("%d of %d, %+v", got, n, f)
 	}
 }

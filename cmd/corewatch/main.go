@@ -32,6 +32,7 @@ type cli struct {
 	Doctor    doctorCmd    `cmd:"" help:"Try everything that the monitor needs of this machine and its network, and say what does not work."`
 	Backup    backupCmd    `cmd:"" help:"Copy a store to a new file, also beside a running monitor."`
 	Check     checkCmd     `cmd:"" help:"Verify everything that a store holds."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring a store to the schema of this version, and keep a copy as it was; run and replay do it by themselves, without."`
 	Version   versionCmd   `cmd:"" help:"Print the version, the commit, the method and the schema versions."`
 }
 
@@ -165,6 +166,12 @@ func (c *checkCmd) Run(ctx context.Context) error {
 	fmt.Println("sound:", c.Store)
 	return nil
 }
+
+type migrateCmd struct {
+	Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+}
+
+func (c *migrateCmd) Run(ctx context.Context) error { return app.Migrate(ctx, c.Store, os.Stdout) }
 
 type versionCmd struct {
 	JSON bool `name:"json" help:"As JSON."`

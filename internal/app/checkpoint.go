@@ -52,6 +52,7 @@ type state struct {
 	monitor  *signal.Monitor
 	refs     map[string]bool         // of the recorder: the reference tables that the store has
 	decoders map[string]*mrt.Decoder // by collector, of a live monitor
+	astray   map[string]bool         // of its recorder
 }
 
 // stateGiven is what of it is made anew by each run.

@@ -160,12 +160,11 @@ func existing(dir string) string {
 
 func checkDisk(dir string) Finding {
 	const check = "free disk"
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(existing(dir), &st); err != nil {
+	free, total, err := freeDisk(dir)
+	if err != nil {
 		return Finding{check, warning, err.Error(), ""}
 	}
-	free := st.Bavail * uint64(st.Bsize)
-	text := fmt.Sprintf("%.1f GiB of %.1f GiB", float64(free)/(1<<30), float64(st.Blocks)*float64(st.Bsize)/(1<<30))
+	text := fmt.Sprintf("%.1f GiB of %.1f GiB", float64(free)/(1<<30), float64(total)/(1<<30))
 	if free < enoughDisk {
 		return Finding{check, warning, text, "raw messages are kept: make room, or the monitor stops when the disk is full"}
 	}

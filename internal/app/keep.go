@@ -143,7 +143,7 @@ func (k *keeper) salvage(p *passage, c *checkpoint) error {
 	if err := p.m.Engine().RestoreBaselines(bytes.NewReader(c.baselines)); err != nil {
 		return fmt.Errorf("%s: %w; %s", k.path, err, again)
 	}
-	n, err := p.j.rec.lose(at.At, fmt.Sprintf("%s cannot read the tables of %s: the event was open then, and is no longer followed", Software(), at.Software))
+	n, err := p.j.rec.lose(at.At, fmt.Sprintf("%s cannot read the tables of %s: the event was open then, and is no longer followed", Software(), at.Software), nil)
 	if err != nil {
 		return err
 	}
@@ -232,10 +232,11 @@ func (r *recorder) incidents(visit func(*detect.Incident) error) error {
 	}
 }
 
-// lose ends what the store has as open and nobody follows any more: the state that knew of it cannot be read. The event may go on.
-func (r *recorder) lose(at bgp.Micros, reason string) (n int, err error) {
+// lose ends what the store has as open and nobody follows any more: the state that knew of it cannot be read. The event may go on. followed says of an open
+// one that somebody does; nil is nobody.
+func (r *recorder) lose(at bgp.Micros, reason string, followed func(*detect.Incident) bool) (n int, err error) {
 	err = r.incidents(func(inc *detect.Incident) error {
-		if !inc.State.Open() || !inc.OpenAt.IsZero() {
+		if !inc.State.Open() || followed != nil && followed(inc) || !inc.OpenAt.IsZero() {
 			return nil
 		}
 		when := detect.At(at.Time())

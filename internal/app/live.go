@@ -3,12 +3,10 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,8 +15,6 @@ import (
 	"github.com/corewatch/corewatch/bgp/collect"
 	order "github.com/corewatch/corewatch/bgp/journal"
 	"github.com/corewatch/corewatch/bgp/mrt"
-	"github.com/corewatch/corewatch/detect"
-	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/internal/clock"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/internal/freeze"
@@ -40,6 +36,11 @@ type live struct {
 	// ownClock says what is known of the machine's clock; nil: nobody is asked, and nothing is said of it.
 	ownClock  func() clock.Reading
 	clockTold clockState
+	// freeDisk is how much room is left on the disk that everything is kept on, and how much there is; nil: nobody looks.
+	freeDisk   func() (free, total int64, err error)
+	diskLooked bgp.Micros
+	diskLow    bool   // as the journal says
+	diskFailed string // why it is not known
 
 	onSecond func(now bgp.Micros, figures *web.LiveStatus) // after each second; may be nil
 	meter    *meter
@@ -68,27 +69,6 @@ type live struct {
 	again      map[string]bool   // collectors of which a source will give again what came meanwhile
 	feeds      map[string]bool   // that the journal of this run names
 	said       map[string]string // by source: why it gave nothing, as logged
-}
-
-// source is where records come from. It never loses one: what take refuses to go on with comes again.
-type source interface {
-	name() string // its own, among the sources
-	// poll gives what is there, in order, and stops when take says false.
-	poll(now time.Time, take func(received) bool) error
-	// position is what resume needs to go on behind the last record given; empty for a stream, of which nothing can be read again.
-	position() string
-	resume(position string)
-	// feed is what must speak as long as the source lives: a collector, or the stream that its collectors come with; no name: only they.
-	feed() signal.Feed
-	status() web.SourceStatus
-}
-
-// received is one thing that a source gives.
-type received struct {
-	collector string
-	raw       []byte // an MRT record, valid during the call; nil:
-	gap       string // records of the collector are being missed, and why; or:
-	table     *collectorTable
 }
 
 const (
@@ -166,10 +146,22 @@ func (l *live) catchUp(ctx context.Context, dir, sha string) error {
 			if e.Kind == order.Control && e.Name == controlSource && json.Unmarshal([]byte(e.Text), &p) == nil {
 				l.told[p.Source] = p.Position
 			}
+			var d diskState
+			if e.Kind == order.Control && e.Name == controlDisk && json.Unmarshal([]byte(e.Text), &d) == nil {
+				l.diskLow = d.Low
+			}
 		},
 	})
 	if err != nil {
 		return err
+	}
+	became, err := l.rec.endPast(out.f.now)
+	if err != nil {
+		return err
+	}
+	if became != (retold{}) {
+		l.logger.Warn().Str("software", Software()).Msg("the journal was read again by other software than had read it: " + became.String())
+		l.meter.live.Notes = append(l.meter.live.Notes, "after an update of the program, "+became.String())
 	}
 	known, err := l.rec.known()
 	if err != nil {
@@ -187,135 +179,9 @@ func (l *live) catchUp(ctx context.Context, dir, sha string) error {
 	return l.weigh()
 }
 
-const (
-	// listEvery is how often the store is told how far each segment was read, and sessionsEvery how often sessions are looked at.
-	listEvery     = 10 * second
-	sessionsEvery = 5 * second
-)
-
-// tellOthers tells the store and the pages how far it is, after a second.
-func (l *live) tellOthers() error {
-	if l.second-l.listed >= listEvery {
-		if err := l.list(); err != nil {
-			return err
-		}
-	}
-	if l.onSecond == nil {
-		return nil
-	}
-	l.meter.look(l.f.m, l.second%sessionsEvery == 0)
-	l.meter.live.Entries = l.log.Journal().Entries()
-	l.meter.live.Queues = l.meter.live.Queues[:0:0]
-	for _, s := range l.sources {
-		if q, ok := s.(queued); ok {
-			l.meter.live.Queues = append(l.meter.live.Queues, q.queue())
-		}
-	}
-	l.onSecond(l.second, l.meter.copy())
-	return nil
-}
-
-// list tells the store how far each segment was read.
-func (l *live) list() error {
-	files := make([]collect.File, l.base+len(l.inputs)-l.dirty)
-	for i := range files {
-		files[i].Input = *l.inputs[l.dirty-l.base+i]
-	}
-	l.listed = l.second
-	if err := l.rec.inputs(l.dirty, files); err != nil {
-		return err
-	}
-	l.dirty = l.log.Oldest()
-	return nil
-}
-
-// queued is a source that receives while the monitor is at work.
-type queued interface{ queue() web.QueueStatus }
-
-// keepEveryLive is how much event time passes between two checkpoints of a live monitor: what is done again at most after a stop.
-const keepEveryLive = 600 * second
-
 // relocate puts reference tables in force that were kept beside the journal.
 func (l *live) relocate(sha string) error {
 	return l.tell(controlReference, liveReference{sha, l.now()})
-}
-
-// save writes a checkpoint, between two seconds, when everything up to now is on the disk and in the store.
-func (l *live) save() error {
-	if err := errors.Join(l.rec.settle(nil), l.list()); err != nil {
-		return err
-	}
-	w := l.log.Journal()
-	anchors, fixed := l.anchors, l.anchorDue()
-	if fixed {
-		b, err := l.log.Rotate()
-		if err != nil {
-			return err
-		}
-		anchors = append(slices.Clone(anchors), anchor{l.f.now, b})
-	}
-	head := w.Head()
-	at := position{
-		Software: Software(), Run: identity{Data: detect.Live}, At: l.f.now, Seq: l.f.seq, Count: l.f.count, Entries: w.Entries(), Head: hex.EncodeToString(head[:]),
-		First: l.origin, Inputs: l.base + len(l.inputs), Growing: map[int]bgp.Input{}, Start: &l.start, Told: l.told, Anchors: anchors, Reference: &l.f.inForce,
-	}
-	for i := l.log.Oldest(); i < l.base+len(l.inputs); i++ {
-		at.Growing[i] = *l.inputs[i-l.base]
-	}
-	if err := writeCheckpoint(l.kept, l.codec, &at, &state{l.f.m, l.rec.refs, l.decoder}); err != nil {
-		return err
-	}
-	l.saved, l.anchors = l.f.now, anchors
-	if err := l.weigh(); err != nil {
-		return err
-	}
-	if fixed {
-		if err := l.anchored(anchors[len(anchors)-1].Base); err != nil {
-			return err
-		}
-		l.weightThen = l.weight()
-	}
-	return l.retain()
-}
-
-// weigh looks how much is kept on the disk.
-func (l *live) weigh() (err error) {
-	m := &l.meter.live
-	m.SegmentBytes, m.Segments, m.JournalBytes, err = l.log.Usage()
-	return err
-}
-
-// declare tells which feeds there are from now on.
-func (l *live) declare() error {
-	l.feeds = map[string]bool{}
-	list := []signal.Feed{}
-	for _, s := range l.sources {
-		if f := s.feed(); f.Name != "" {
-			list, l.feeds[f.Name] = append(list, f), true
-		}
-	}
-	if err := l.tell(controlFeeds, list[:min(len(list), feedsAtOnce)]); err != nil {
-		return err
-	}
-	for i := feedsAtOnce; i < len(list); i++ {
-		if err := l.tell(controlFeed, list[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// missed tells of the collectors that were heard by a stream before this run: nobody knows what they said meanwhile.
-func (l *live) missed() error {
-	for _, name := range slices.Sorted(maps.Keys(l.decoder)) {
-		if l.again[name] {
-			continue
-		}
-		if err := l.gap(name, "the monitor was not running"); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (l *live) now() bgp.Micros {
@@ -352,7 +218,7 @@ func (l *live) step() error {
 		}
 	default:
 	}
-	if err := l.lookAtClock(); err != nil {
+	if err := errors.Join(l.lookAtClock(), l.lookAtDisk()); err != nil {
 		return err
 	}
 	for _, s := range l.sources {
@@ -389,86 +255,6 @@ func (l *live) advance(at bgp.Micros) error {
 	return nil
 }
 
-// drain takes what one source has, in bounded batches.
-func (l *live) drain(s source) error {
-	for full := true; full; {
-		if l.log.Room() < batchRoom {
-			if err := l.apply(); err != nil {
-				return err
-			}
-		}
-		full = false
-		n := 0
-		var failed error
-		err := s.poll(l.clock(), func(r received) bool {
-			switch {
-			case r.table != nil:
-				failed = l.tell(controlTable, *r.table)
-			case r.raw == nil:
-				failed = l.gap(r.collector, r.gap)
-			default:
-				if failed = l.met(s, r.collector); failed != nil {
-					break
-				}
-				failed = l.accept(r.collector, r.raw)
-			}
-			n++
-			full = l.bytes >= batchBytes || n >= batchRecords || l.log.Room() < roomLeft
-			return failed == nil && !full
-		})
-		if failed != nil {
-			return failed
-		}
-		l.say(s.name(), err)
-		if p := s.position(); p != l.told[s.name()] {
-			if _, err := l.note(controlSource, sourcePosition{s.name(), p}); err != nil {
-				return err
-			}
-			l.told[s.name()] = p
-		}
-		if full {
-			if err := l.apply(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// say logs what became of a source, once: it is asked five times a second. The pages show it, too.
-func (l *live) say(name string, err error) {
-	now := ""
-	if err != nil {
-		now = err.Error()
-	}
-	if was := l.said[name]; now == was {
-		return
-	}
-	if l.said == nil {
-		l.said = map[string]string{}
-	}
-	if l.said[name] = now; err != nil {
-		l.logger.Warn().Err(err).Str("source", name).Msg("a source gives nothing; it is asked again")
-		return
-	}
-	l.logger.Info().Str("source", name).Msg("the source is back")
-}
-
-// gap notes that records of a collector are being missed.
-func (l *live) gap(collector, why string) error {
-	l.meter.feed(collector).Gaps++
-	return l.tell(controlGap, collectorGap{collector, why})
-}
-
-// met tells of a collector that a source has not named before in this run.
-func (l *live) met(s source, collector string) error {
-	if l.feeds[collector] || len(l.feeds) >= maxFeeds {
-		return nil
-	}
-	l.feeds[collector] = true
-	return l.tell(controlFeed, signal.Feed{Name: collector, Of: s.feed().Name, Tables: s.feed().Tables})
-}
-
 // tell notes what happened beside the records, which is applied with them.
 func (l *live) tell(kind string, v any) error {
 	if err := l.advance(l.now()); err != nil {
@@ -479,52 +265,6 @@ func (l *live) tell(kind string, v any) error {
 		return err
 	}
 	l.batch = append(l.batch, collect.Event{Entry: order.Entry{Kind: order.Control, At: l.at, Name: kind, Text: text}})
-	return nil
-}
-
-// accept keeps one record.
-func (l *live) accept(collector string, raw []byte) error {
-	at := l.now()
-	if err := l.advance(at); err != nil {
-		return err
-	}
-	p, err := l.log.Append(collector, raw, at)
-	if err != nil {
-		return err
-	}
-	l.at = at
-	if p.Input == l.base+len(l.inputs) {
-		l.inputs = append(l.inputs, &bgp.Input{Name: p.Name, Collector: collector})
-	}
-	in := l.inputs[p.Input-l.base]
-	dec := l.decoder[collector]
-	if dec == nil {
-		dec = &mrt.Decoder{}
-		l.decoder[collector] = dec
-	}
-	if cap(l.arena)-len(l.arena) < len(raw) { // the records before it stay in the old one
-		l.arena = make([]byte, 0, max(arenaSize, len(raw)))
-	}
-	from := len(l.arena)
-	l.arena = append(l.arena, raw...)
-	if l.used == len(l.records) {
-		l.records = append(l.records, &mrt.Record{})
-	}
-	rec := l.records[l.used]
-	if err := rec.Parse(l.arena[from:], p.Offset); err != nil {
-		return err
-	}
-	l.used++
-	if in.First == 0 {
-		in.First = rec.Time
-	}
-	in.Last, in.Bytes = max(in.Last, rec.Time), p.Offset+int64(len(raw))
-	l.meter.received(collector, len(raw), at, rec.Time)
-	l.bytes += len(raw)
-	l.batch = append(l.batch, collect.Event{
-		Entry: order.Entry{Kind: order.Message, At: at, Input: p.Input, Offset: p.Offset, Length: int64(len(raw))},
-		Item:  collect.Item{Index: p.Input, Input: in, Record: rec, Decoder: dec},
-	})
 	return nil
 }
 

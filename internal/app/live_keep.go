@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +11,56 @@ import (
 
 	"github.com/corewatch/corewatch/bgp"
 	order "github.com/corewatch/corewatch/bgp/journal"
+	"github.com/corewatch/corewatch/detect"
 )
+
+// keepEveryLive is how much event time passes between two checkpoints of a live monitor: what is done again at most after a stop.
+const keepEveryLive = 600 * second
+
+// save writes a checkpoint, between two seconds, when everything up to now is on the disk and in the store.
+func (l *live) save() error {
+	if err := errors.Join(l.rec.settle(nil), l.list()); err != nil {
+		return err
+	}
+	w := l.log.Journal()
+	anchors, fixed := l.anchors, l.anchorDue()
+	if fixed {
+		b, err := l.log.Rotate()
+		if err != nil {
+			return err
+		}
+		anchors = append(slices.Clone(anchors), anchor{l.f.now, b})
+	}
+	head := w.Head()
+	at := position{
+		Software: Software(), Run: identity{Data: detect.Live}, At: l.f.now, Seq: l.f.seq, Count: l.f.count, Entries: w.Entries(), Head: hex.EncodeToString(head[:]),
+		First: l.origin, Inputs: l.base + len(l.inputs), Growing: map[int]bgp.Input{}, Start: &l.start, Told: l.told, Anchors: anchors, Reference: &l.f.inForce,
+	}
+	for i := l.log.Oldest(); i < l.base+len(l.inputs); i++ {
+		at.Growing[i] = *l.inputs[i-l.base]
+	}
+	if err := writeCheckpoint(l.kept, l.codec, &at, &state{l.f.m, l.rec.refs, l.decoder, l.rec.astray}); err != nil {
+		return err
+	}
+	l.saved, l.anchors = l.f.now, anchors
+	if err := l.weigh(); err != nil {
+		return err
+	}
+	if fixed {
+		if err := l.anchored(anchors[len(anchors)-1].Base); err != nil {
+			return err
+		}
+		l.weightThen = l.weight()
+	}
+	return l.retain()
+}
+
+// weigh looks how much is kept on the disk.
+func (l *live) weigh() (err error) {
+	m := &l.meter.live
+	m.SegmentBytes, m.Segments, m.JournalBytes, err = l.log.Usage()
+	return err
+}
 
 // An anchor is a checkpoint from which the journal can be followed when what stands before it is given up (docs/decisions/043-retention.md).
 type anchor struct {

@@ -166,7 +166,7 @@ func TestLoad(t *testing.T) {
 	} else if raceDetector {
 		length = time.Second / 4
 	}
-	x := underLoad(t, rate, length, risSpill)
+	x := underLoad(t, rate, length, conf.DefaultSpill)
 	began, start := time.Now(), used(syscall.RUSAGE_SELF)
 	sent, most := x.until(t)
 	cpu := used(syscall.RUSAGE_SELF) - start - x.cpu

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
@@ -31,6 +32,7 @@ const (
 	controlFeeds     = "feeds"     // what is listened to from now on, and must speak: a list of signal.Feed
 	controlFeed      = "feed"      // and a collector that was met since: a signal.Feed
 	controlClock     = "clock"     // how far the machine's clock is off: a clockState
+	controlDisk      = "disk"      // whether the disk is nearly full: a diskState
 )
 
 type liveStart struct {
@@ -115,10 +117,15 @@ func (f *follower) control(e *collect.Event) {
 		if json.Unmarshal([]byte(e.Text), &c) == nil {
 			f.m.SetClock(clockWords[c.State])
 		}
+	case controlDisk:
+		var d diskState
+		if json.Unmarshal([]byte(e.Text), &d) == nil {
+			f.m.SetDisk(d.Low, d.why(), e.At)
+		}
 	case controlStart:
 		var s liveStart
 		if json.Unmarshal([]byte(e.Text), &s) == nil {
-			f.m.Reconfigure(s.Peers, s.Detect, Software())
+			f.m.Reconfigure(s.Peers, s.Detect, s.Software)
 		}
 	case controlReference:
 		var t liveReference
@@ -163,9 +170,10 @@ func followLog(ctx context.Context, dir string, r logRun) (*followed, error) {
 	if r.keep != "" {
 		if c, err = readCheckpoint(r.keep); errors.Is(err, os.ErrNotExist) {
 			err = nil
-		} else if err == nil && c.position.Software != Software() {
-			err = fmt.Errorf("it is of %s", c.position.Software)
 		}
+	}
+	if err == nil && (c == nil || c.position.Software != Software()) {
+		err = r.retell(c)
 	}
 	var out *followed
 	if err == nil {
@@ -175,12 +183,24 @@ func followLog(ctx context.Context, dir string, r logRun) (*followed, error) {
 		}
 	}
 	r.log.Warn().Err(err).Msg("the checkpoint cannot be used: the journal is followed from its beginning")
+	if err := r.retell(c); err != nil {
+		return nil, err
+	}
 	if out, err = r.follow(ctx, dir, nil); errors.Is(err, errUnusable) {
 		r.log.Warn().Err(err).Msg("the beginning of the journal was given up (keep), and this version cannot read what was known there: that is unknown now")
 		r.fresh = true
 		return r.follow(ctx, dir, nil)
 	}
 	return out, err
+}
+
+// retell has the recorder compare what is found with what is in the store: c is the checkpoint that is not of this software or cannot be used; may be nil.
+func (r *logRun) retell(c *checkpoint) error {
+	var at bgp.Micros
+	if c != nil {
+		at = c.position.At
+	}
+	return r.rec.retell(at)
 }
 
 // follow applies the log in dir from its beginning, or from a checkpoint.
@@ -257,6 +277,9 @@ func (r *logRun) begin(dir string, log *collect.Follower, c *checkpoint) (*follo
 		r.see(&e.Entry)
 		first = e.At
 	}
+	if s.Software != Software() {
+		r.log.Info().Str("software", Software()).Msgf("the journal was begun by %s: what is found bears the name of the software that watched then", s.Software)
+	}
 	tables := liveReference{For: first}
 	switch {
 	case c != nil && c.position.Reference != nil:
@@ -269,7 +292,7 @@ func (r *logRun) begin(dir string, log *collect.Follower, c *checkpoint) (*follo
 		return nil, 0, err
 	}
 	m, err := r.rec.monitor(signal.Options{
-		Config: s.Peers, Engine: s.Detect, Data: detect.Live, Software: Software(),
+		Config: s.Peers, Engine: s.Detect, Data: detect.Live, Software: s.Software,
 		Places: where, Sources: sourceOf, KeepPaths: r.paths,
 	})
 	if err != nil {
@@ -289,10 +312,10 @@ func (r *logRun) resume(log *collect.Follower, f *follower, c *checkpoint) error
 	}
 	if r.fresh {
 		f.now, f.seq, f.count = c.position.At, c.position.Seq, c.position.Count
+		if err := f.m.Engine().RestoreBaselines(bytes.NewReader(c.baselines)); err != nil {
+			r.log.Warn().Err(err).Msg("the usual levels of the checkpoint cannot be used either, and are learned anew")
+		}
 		return nil
-	}
-	if c.position.Software != Software() {
-		return fmt.Errorf("%w: it is of %s", errUnusable, c.position.Software)
 	}
 	if r.codec == nil {
 		var err error
@@ -301,7 +324,7 @@ func (r *logRun) resume(log *collect.Follower, f *follower, c *checkpoint) error
 		}
 	}
 	at := &c.position
-	st := state{monitor: f.m, refs: r.rec.refs, decoders: log.Decoders()}
+	st := state{monitor: f.m, refs: r.rec.refs, decoders: log.Decoders(), astray: r.rec.astray}
 	if err := c.thaw(r.codec, &st); err != nil {
 		return fmt.Errorf("%w: %w", errUnusable, err)
 	}
@@ -316,7 +339,10 @@ func (r *logRun) resume(log *collect.Follower, f *follower, c *checkpoint) error
 			*x = in
 		}
 	}
-	r.rec.refs = st.refs
+	r.rec.refs, r.rec.astray = st.refs, st.astray
+	if r.rec.astray == nil {
+		r.rec.astray = map[string]bool{}
+	}
 	f.now, f.seq, f.count = at.At, at.Seq, at.Count
 	r.log.Info().Msgf("going on from the checkpoint at %s", stamp(at.At))
 	return nil

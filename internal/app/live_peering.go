@@ -179,14 +179,16 @@ const maxTold = 5
 func (s *peeringSource) status() web.SourceStatus {
 	st := s.speaker.Status()
 	out := web.SourceStatus{Name: s.collector, State: "connecting"}
-	up, routes, told, left := 0, 0, []string{}, 0
+	up, routes, about, told, left := 0, 0, "", []string{}, 0
 	for _, n := range st.Neighbours {
 		if n.Last.After(out.Last) {
 			out.Last = n.Last
 		}
 		if n.State == bgp.Established {
 			up++
-			routes += n.Routes
+			if routes += n.Routes; n.Estimated {
+				about = "about "
+			}
 			continue
 		}
 		if len(told) == maxTold {
@@ -198,7 +200,7 @@ func (s *peeringSource) status() web.SourceStatus {
 	if up > 0 {
 		out.State = "connected"
 	}
-	out.Detail = fmt.Sprintf("%d of %d BGP sessions established, %d routes", up, len(st.Neighbours), routes)
+	out.Detail = fmt.Sprintf("%d of %d BGP sessions established, %s%d routes", up, len(st.Neighbours), about, routes)
 	if st.ListenErr != nil {
 		told = append(told, "nobody can connect: "+public(st.ListenErr))
 		if up == 0 {

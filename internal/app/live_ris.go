@@ -29,11 +29,9 @@ type risSource struct {
 	fresh map[string]bool      // heard since the last gap
 }
 
-// What of RIS Live waits for a monitor that is slower for a while: the whole stream gives some thousand records a second, of 100 to 300 octets, and ten times as many at its worst.
-const (
-	risMemory = 16 << 20
-	risSpill  = 1 << 30
-)
+// risMemory is what of RIS Live waits in memory for a monitor that is slower for a while, before it goes to the disk: the whole stream gives some thousand records a second, of
+// 100 to 300 octets, and ten times as many at its worst, so that it holds what comes during a checkpoint.
+const risMemory = 16 << 20
 
 // tablesFolder is where, in the live folder, dumps are while they are read.
 const tablesFolder = "tables"
@@ -42,7 +40,7 @@ const tablesFolder = "tables"
 func newRISSource(c conf.RISLive, archive, dir string, log zerolog.Logger) (*risSource, error) {
 	client, err := rislive.New(rislive.Options{
 		Endpoint: c.Endpoint, Client: "corewatch", Host: c.Host, Prefixes: c.Prefixes,
-		Memory: risMemory, Spill: filepath.Join(dir, "ris-live.spill"), SpillBytes: risSpill,
+		Memory: risMemory, Spill: filepath.Join(dir, "ris-live.spill"), SpillBytes: c.SpillBytes(),
 	})
 	if err != nil {
 		return nil, err

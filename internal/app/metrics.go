@@ -23,6 +23,7 @@ type metrics struct {
 	peerAge, peerLag, peerMessages, peerUp, sessions                                 *prometheus.Desc
 	commits, commitTime, applyTime, entries, journal, segments, segmentFiles, faults *prometheus.Desc
 	memory, room, disk, diskMax, spilled, lost, offset, offsetKnown                  *prometheus.Desc
+	diskFree, diskLow                                                                *prometheus.Desc
 }
 
 func newMetrics(d *demonstration, live func() *web.LiveStatus) *metrics {
@@ -65,6 +66,8 @@ func newMetrics(d *demonstration, live func() *web.LiveStatus) *metrics {
 	m.lost = desc("live_lost_records_total", "Records for which there was no room at all: each time a gap of every collector of the source.", "source")
 	m.offset = desc("live_clock_offset_seconds", "What would have to be added to the machine's clock; absent while it is not known.")
 	m.offsetKnown = desc("live_clock_known", "1 while it is known how far the machine's clock is off.")
+	m.diskFree = desc("live_disk_free_bytes", "Octets free on the disk that everything is kept on; absent while it is not known.")
+	m.diskLow = desc("live_disk_low", "1 while that is less than is to stay free (keep.free_gib).")
 	return m
 }
 
@@ -148,6 +151,10 @@ func (m *metrics) watched(out series, l *web.LiveStatus, now bgp.Micros) {
 	out.gauge(m.offsetKnown, bit(known))
 	if known {
 		out.gauge(m.offset, seconds(l.Clock.Offset))
+	}
+	if l.Disk.Known {
+		out.gauge(m.diskFree, float64(l.Disk.Free))
+		out.gauge(m.diskLow, bit(l.Disk.Low))
 	}
 	for _, c := range l.Faults {
 		out.counter(m.faults, float64(c.N), c.Name)

@@ -21,7 +21,9 @@ type recorder struct {
 	m       *signal.Monitor
 	samples []detect.Sample
 	refs    map[string]bool
-	err     error // the first failure; what follows is not attempted
+	past    *retelling      // nil: what is found is news
+	astray  map[string]bool // by id: it is open here, over in the store, and other software said so
+	err     error           // the first failure; what follows is not attempted
 }
 
 // sampleBatch is how many samples are written in one transaction.
@@ -44,7 +46,7 @@ func newRecorder(ctx context.Context, dir string, data detect.Data) (*recorder, 
 // recordInto records into a store that somebody else owns; nil records nothing. An interrupt is for who follows the records to notice,
 // between two of them: a write that it made fail would be missing from the store, and the monitor would have gone on.
 func recordInto(ctx context.Context, s *sqlite.Store, data detect.Data) *recorder {
-	return &recorder{ctx: context.WithoutCancel(ctx), data: data, store: s, refs: map[string]bool{}}
+	return &recorder{ctx: context.WithoutCancel(ctx), data: data, store: s, refs: map[string]bool{}, astray: map[string]bool{}}
 }
 
 func (r *recorder) on() bool { return r.store != nil }
@@ -64,6 +66,13 @@ func (r *recorder) monitor(o signal.Options) (*signal.Monitor, error) {
 // revision is the engine's sink, where there is a store.
 func (r *recorder) revision(serial int, inc *detect.Incident, members []detect.Member) {
 	if r.err != nil {
+		return
+	}
+	skip, err := r.passOver(serial, inc, members)
+	if err != nil {
+		r.err = fmt.Errorf("recording incident %s: %w", inc.ID, err)
+	}
+	if skip || err != nil {
 		return
 	}
 	if err := r.save(serial, inc, members); err != nil {
@@ -93,7 +102,11 @@ func (r *recorder) save(serial int, inc *detect.Incident, members []detect.Membe
 	return r.store.SaveRevision(r.ctx, inc, members)
 }
 
-func (r *recorder) sample(s detect.Sample) { r.samples = append(r.samples, s) }
+func (r *recorder) sample(s detect.Sample) {
+	if r.past == nil || bgp.Micros(s.At.Micros()) >= r.past.published {
+		r.samples = append(r.samples, s)
+	}
+}
 
 // tick writes samples once there are enough of them, and the peers, at the latest every hour; of a live monitor, which somebody is looking at,
 // every minute.
@@ -109,7 +122,7 @@ func (r *recorder) tick(now bgp.Micros) {
 	if len(r.samples) >= sampleBatch || due && len(r.samples) > 0 {
 		r.flush()
 	}
-	if due && r.err == nil {
+	if due && r.err == nil && (r.past == nil || now >= r.past.published) {
 		if err := r.store.SavePeers(r.ctx, now, r.m.Peers()); err != nil {
 			r.err = fmt.Errorf("recording peers: %w", err)
 		}

@@ -121,6 +121,20 @@ func Backup(ctx context.Context, dir, out string) error {
 	return s.Backup(ctx, out)
 }
 
+// Migrate brings a store to the schema of this software, and keeps a copy of it as it was.
+func Migrate(ctx context.Context, dir string, w io.Writer) error {
+	m, err := sqlite.Migrate(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if m.From == m.To {
+		_, err = fmt.Fprintf(w, "%s: schema %d is that of this software; nothing was to be done\n", dir, m.To)
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s: schema %d became %d; as it was before it is in %s\n", dir, m.From, m.To, m.Copy)
+	return err
+}
+
 // CheckStore verifies everything a store holds.
 func CheckStore(ctx context.Context, dir string) error {
 	s, err := sqlite.OpenReadOnly(ctx, dir)

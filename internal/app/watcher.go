@@ -90,6 +90,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 	own := clock.New(clock.Options{Chronyc: chronyc, Servers: w.conf.Clock.Servers})
 	beside.Go(func() { own.Run(ctx) })
 	l.ownClock = own.Reading
+	l.freeDisk = func() (int64, int64, error) { return freeDisk(w.dir) }
 	l.onSecond = func(now bgp.Micros, figures *web.LiveStatus) { w.set("watching", now, figures) }
 	err = l.run(ctx)
 	if cerr := l.close(); err == nil {

@@ -39,8 +39,9 @@ type Config struct {
 
 // Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
 type Keep struct {
-	Days int `json:"days"` // 1 to 3,650
-	GiB  int `json:"gib"`  // 1 to 100,000
+	Days    int `json:"days"`     // 1 to 3,650
+	GiB     int `json:"gib"`      // 1 to 100,000
+	FreeGiB int `json:"free_gib"` // of the disk, to stay free: less is a monitor fault; 0 (nobody looks) to 100,000
 }
 
 // Clock says who is asked how far the machine's clock is off. It is never set.
@@ -66,10 +67,22 @@ type Source struct {
 
 // RISLive is the stream of RIPE NCC's collectors.
 type RISLive struct {
-	Endpoint string   `json:"endpoint"` // empty: the public service
-	Host     string   `json:"host"`     // one collector, such as rrc21; empty: all
-	Prefixes []string `json:"prefixes"` // these and their more specifics; empty: all
-	Seed     *bool    `json:"seed"`     // read the tables of its collectors from the archive; nil: if the subscription has no prefixes
+	Endpoint string   `json:"endpoint"`  // empty: the public service
+	Host     string   `json:"host"`      // one collector, such as rrc21; empty: all
+	Prefixes []string `json:"prefixes"`  // these and their more specifics; empty: all
+	SpillMiB *int     `json:"spill_mib"` // of the disk, for what waits while the monitor is slower than the stream; default 1,024; 0 (none) to 1,048,576
+	Seed     *bool    `json:"seed"`      // read the tables of its collectors from the archive; nil: if the subscription has no prefixes
+}
+
+// DefaultSpill is how many octets of what waits may go to the disk, unless the configuration says otherwise.
+const DefaultSpill = 1 << 30
+
+// SpillBytes is how many octets of what waits may go to the disk.
+func (r *RISLive) SpillBytes() int64 {
+	if r.SpillMiB == nil {
+		return DefaultSpill
+	}
+	return int64(*r.SpillMiB) << 20
 }
 
 // Seeded reports whether the tables of the collectors are read from the archive.
@@ -89,7 +102,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50, FreeGiB: 2}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
 }
 
 // maxFile bounds a configuration file.
@@ -156,6 +169,8 @@ func Parse(text []byte) (Config, error) {
 		return c, fmt.Errorf("keep.days: %d; want 1 to 3,650", k.Days)
 	} else if k.GiB < 1 || k.GiB > 100_000 {
 		return c, fmt.Errorf("keep.gib: %d; want 1 to 100,000", k.GiB)
+	} else if k.FreeGiB < 0 || k.FreeGiB > 100_000 {
+		return c, fmt.Errorf("keep.free_gib: %d; want 0 to 100,000", k.FreeGiB)
 	}
 	if err := ntpServers(c.Clock.Servers); err != nil {
 		return c, err
@@ -209,6 +224,9 @@ func sources(list []Source) error {
 		case s.RISLive != nil:
 			if err := prefixes(s.RISLive.Prefixes); err != nil {
 				return fmt.Errorf("sources[%d].ris_live.prefixes: %w", i, err)
+			}
+			if n := s.RISLive.SpillMiB; n != nil && (*n < 0 || *n > 1<<20) {
+				return fmt.Errorf("sources[%d].ris_live.spill_mib: %d; want 0 to 1,048,576", i, *n)
 			}
 			seen["ris_live"] = true
 			continue

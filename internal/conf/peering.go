@@ -31,7 +31,7 @@ type Neighbour struct {
 	Hold         *Duration `json:"hold"`          // proposed hold time; default 90s, 0s for none
 	AddPath      bool      `json:"add_path"`      // take several paths of a prefix
 	TTLSecurity  bool      `json:"ttl_security"`  // it is on a link of this machine, and packets from behind a router are dropped
-	MaxRoutes    int       `json:"max_routes"`    // above which the session is closed; default 4,000,000
+	MaxRoutes    int       `json:"max_routes"`    // above which the session is closed, to 2.5 per cent; default 4,000,000
 	MaxSessions  int       `json:"max_sessions"`  // of a range; default 100
 }
 

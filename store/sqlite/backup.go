@@ -73,7 +73,7 @@ func (s *Store) vacuumInto(ctx context.Context, path string) error {
 
 // verifyCopy opens the copy as a store and lets SQLite check it.
 func verifyCopy(ctx context.Context, path string) (err error) {
-	s, err := openReader(ctx, path, path)
+	s, err := openReaderFrom(ctx, path, path, 1)
 	if err != nil {
 		return err
 	}

@@ -150,15 +150,20 @@ func (s *Store) openDB(ctx context.Context, dsn, path string) (err error) {
 
 // openReader opens path for reading only.
 func openReader(ctx context.Context, name, path string) (*Store, error) {
+	return openReaderFrom(ctx, name, path, readableFrom)
+}
+
+// openReaderFrom does so with a file of a version from oldest on.
+func openReaderFrom(ctx context.Context, name, path string, oldest int) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("no store in %s: %w", name, err)
 	}
 	s := &Store{name: name}
-	err := s.openPools(ctx, path, "&mode=ro")
+	err := s.openPools(ctx, path, "&mode=ro", oldest)
 	if (isCode(err, codeCantOpen) || isCode(err, codeReadOnly)) && !fileExists(path+"-wal") {
 		// A folder we may not write has no place for the WAL index. Nobody writes this file (there is no WAL), so it can be
 		// read as it is.
-		err = s.openPools(ctx, path, "&mode=ro&immutable=1")
+		err = s.openPools(ctx, path, "&mode=ro&immutable=1", oldest)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", name, explain(err)), s.Close())
@@ -166,7 +171,7 @@ func openReader(ctx context.Context, name, path string) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) openPools(ctx context.Context, path, extra string) (err error) {
+func (s *Store) openPools(ctx context.Context, path, extra string, oldest int) (err error) {
 	if s.reader != nil {
 		_ = s.reader.Close() // the attempt before this one; nothing was read through it
 	}
@@ -179,8 +184,8 @@ func (s *Store) openPools(ctx context.Context, path, extra string) (err error) {
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	version, err := identify(ctx, conn)
-	if err == nil && version < readableFrom {
-		err = fmt.Errorf("schema %d is older than this software reads (%d): open it once for writing (corewatch migrate)", version, readableFrom)
+	if err == nil && version < oldest {
+		err = fmt.Errorf("schema %d is older than this software reads (%d): bring it up to date with corewatch migrate", version, oldest)
 	}
 	return err
 }

@@ -174,3 +174,46 @@ func TestForeignFiles(t *testing.T) {
 	}
 	check(t, openTest(t, dir))
 }
+
+// TestMigrate: a store of each version comes to that of today, with a copy of it as it was; a second time there is nothing to do.
+func TestMigrate(t *testing.T) {
+	for version := 1; version <= schemaVersion; version++ {
+		text, err := os.ReadFile(filepath.Join("testdata", fmt.Sprintf("schema-v%d.sql", version)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		rawDB(t, dir, string(text))
+		if version < schemaVersion { // the name is taken by somebody else's file
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("corewatch-schema-%d.db", version)), []byte("mine"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, err := Migrate(t.Context(), dir)
+		if err != nil || m.From != version || m.To != schemaVersion || (m.Copy == "") != (version == schemaVersion) {
+			t.Fatalf("%+v, %v", m, err)
+		}
+		if m.Copy != "" {
+			old, err := openReaderFrom(t.Context(), "copy", m.Copy, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var n int
+			if err := old.read(t.Context(), "version", func(q querier) error { n, err = identify(t.Context(), q); return err }); err != nil || n != version {
+				t.Errorf("the copy is of schema %d, want %d, %v", n, version, err)
+			}
+			old.Close()
+		}
+		if again, err := Migrate(t.Context(), dir); err != nil || again != (Migration{From: schemaVersion, To: schemaVersion}) {
+			t.Errorf("%+v, %v", again, err)
+		}
+		s := openTest(t, dir)
+		check(t, s)
+		if _, err := Migrate(t.Context(), dir); err == nil {
+			t.Error("a store that is being written was migrated")
+		}
+	}
+	if _, err := Migrate(t.Context(), t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
