@@ -1,7 +1,6 @@
 package mrt
 
 import (
-	"bufio"
 	"bytes"
 	"compress/bzip2"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -35,6 +33,7 @@ type File struct {
 	stop       chan struct{}
 	done       chan struct{} // closed by the goroutine when it is gone
 	end        error         // why it went; read after full is closed
+	gunzip     *gunzip       // to be used again once the goroutine is gone; nil unless the format is gzip
 	cur        []byte
 	whole      []byte // the chunk that cur is a part of
 	closeOnce  sync.Once
@@ -66,7 +65,8 @@ func Open(path string) (*File, error) {
 
 // open sniffs r and starts decompressing it.
 func open(r io.Reader, path string) (*File, error) {
-	br := bufio.NewReaderSize(r, 128<<10)
+	g := newGunzip(r)
+	br := g.in
 	magic, err := br.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
@@ -75,12 +75,11 @@ func open(r io.Reader, path string) (*File, error) {
 	var dec io.Reader
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		f.format = "gzip"
-		z, err := gzip.NewReader(br)
-		if err != nil {
+		f.format, f.gunzip = "gzip", g
+		if err := g.out.Reset(br); err != nil {
 			return nil, fmt.Errorf("reading %s as gzip: %w", path, err)
 		}
-		dec = z
+		dec = &g.out
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		f.format = "bzip2"
 		if workers := min(runtime.GOMAXPROCS(0), maxBunzipWorkers); workers > 1 {
@@ -104,7 +103,7 @@ func open(r io.Reader, path string) (*File, error) {
 	f.full, f.free = make(chan []byte, chunks), make(chan []byte, chunks)
 	f.stop, f.done = make(chan struct{}), make(chan struct{})
 	for range chunks {
-		f.free <- make([]byte, chunkSize)
+		f.free <- newChunk()
 	}
 	go f.decompress(dec)
 	return f, nil
@@ -148,6 +147,7 @@ func (f *File) Close() error {
 			f.closeErr = f.src.Close()
 			if f.done != nil {
 				<-f.done
+				f.recycle()
 			}
 		}
 	})
