@@ -57,7 +57,9 @@ func (w *Words) say(key string, args ...string) string {
 // isolate keeps the direction of a text that is put into another to itself (UAX #9, FSI and PDI): a name in Arabic in an English sentence, and every
 // number, time and name in an Arabic one.
 func (w *Words) isolate(s string) string {
-	if s == "" || !w.rtl && !strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana, unicode.Nko) }) {
+	if s == "" || !w.rtl && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.In(r, unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana, unicode.Nko)
+	}) {
 		return s
 	}
 	return "\u2068" + s + "\u2069"

@@ -121,8 +121,16 @@ func channel(s *conf.Subscriber, source string) (alerts.Channel, error) {
 	if opt.Secret, err = secretFile(s.Webhook.SecretFile); err != nil {
 		return nil, err
 	}
-	if s.Webhook.KeyFile != "" {
-		if opt.Key, err = privateKey(s.Webhook.KeyFile); err != nil {
+	if f := s.Webhook.PreviousSecretFile; f != "" {
+		if opt.Before, err = secretFile(f); err != nil {
+			return nil, err
+		}
+	}
+	for file, key := range map[string]*ed25519.PrivateKey{s.Webhook.KeyFile: &opt.Key, s.Webhook.PreviousKeyFile: &opt.KeyWas} {
+		if file == "" {
+			continue
+		}
+		if *key, err = privateKey(file); err != nil {
 			return nil, err
 		}
 	}
@@ -169,6 +177,11 @@ func newDispatcher(c conf.Config, store *sqlite.Store, log zerolog.Logger) (*ale
 	subs, err := subscriptions(c)
 	if err != nil {
 		return nil, err
+	}
+	if c.Alerts.Texts() == nil {
+		if _, err := c.Alerts.LoadTemplates(); err != nil {
+			return nil, err
+		}
 	}
 	ch, err := channels(c)
 	if err != nil {
@@ -217,6 +230,9 @@ func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, as
 		for len(all) > 0 && alerts.MadeAt(&all[0].Incident).Before(from) {
 			all = all[1:]
 		}
+	}
+	if _, err := c.Alerts.LoadTemplates(); err != nil {
+		return err
 	}
 	words := map[string]*alerts.Words{}
 	for i := range c.Alerts.Subscriptions {
@@ -276,6 +292,9 @@ func AlertsWaiting(ctx context.Context, dir string, out io.Writer) error {
 func AlertsTry(ctx context.Context, file, receiver string, out io.Writer) error {
 	c, err := conf.Load(file)
 	if err != nil {
+		return err
+	}
+	if _, err := c.Alerts.LoadTemplates(); err != nil {
 		return err
 	}
 	ch, err := channels(c)

@@ -142,13 +142,15 @@ func TestReceiversThatMisbehave(t *testing.T) {
 		return asked[name] == 1
 	}
 	behaviour := map[string]http.HandlerFunc{
-		"good":     func(w http.ResponseWriter, _ *http.Request) { first("good"); ok(w) },
-		"hangs":    func(_ http.ResponseWriter, q *http.Request) { _, _ = io.Copy(io.Discard, q.Body); <-done },
-		"busy":     nil,
-		"fails":    nil,
-		"hangsup":  nil,
-		"redirect": func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/elsewhere", http.StatusTemporaryRedirect) },
-		"huge":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK); pour(w, chunk) },
+		"good":    func(w http.ResponseWriter, _ *http.Request) { first("good"); ok(w) },
+		"hangs":   func(_ http.ResponseWriter, q *http.Request) { _, _ = io.Copy(io.Discard, q.Body); <-done },
+		"busy":    nil,
+		"fails":   nil,
+		"hangsup": nil,
+		"redirect": func(w http.ResponseWriter, q *http.Request) {
+			http.Redirect(w, q, "/elsewhere", http.StatusTemporaryRedirect)
+		},
+		"huge": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK); pour(w, chunk) },
 		"headers": raw(func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 			pour(c, "X: "+chunk+"\r\n")

@@ -46,6 +46,14 @@ func (s *Store) Revisions(ctx context.Context, n int64, limit int) (list []alert
 	return list, err
 }
 
+// LastRevision is the number of the revision that was stored last, in the order of Revisions; 0: there is none.
+func (s *Store) LastRevision(ctx context.Context) (n int64, err error) {
+	err = s.read(ctx, "revisions", func(q querier) error {
+		return q.QueryRowContext(ctx, "SELECT coalesce(max(rowid), 0) FROM revision").Scan(&n)
+	})
+	return n, err
+}
+
 // Reached implements alerts.Store. A store that nobody was told of begins with what comes: its past is no news.
 func (s *Store) Reached(ctx context.Context) (n int64, err error) {
 	text, err := s.Meta(ctx, reachedKey)
