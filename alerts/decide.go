@@ -65,17 +65,21 @@ type news struct {
 
 // batch is what is decided together: the newest revision of each incident, and what the receivers know of it.
 type batch struct {
-	now   time.Time
-	subs  []*Subscription
-	in    []*detect.Incident
-	told  map[string]map[string]*Told // by incident and receiver
-	url   func(*detect.Incident) string
-	whole func(id string) map[string]*Told // what receivers were told of an incident that is not in the batch
+	now    time.Time
+	subs   []*Subscription
+	in     []*detect.Incident
+	told   map[string]map[string]*Told // by incident and receiver
+	url    func(*detect.Incident) string
+	within func(*detect.Incident) []string  // see Subscription.Within
+	whole  func(id string) map[string]*Told // what receivers were told of an incident that is not in the batch
 }
 
 // decide gives what is noted and what is sent. It depends on nothing but the batch.
 func (b *batch) decide() (told []Told, out []Outgoing) {
 	for _, sub := range b.subs {
+		if b.within != nil {
+			sub.Within = b.within
+		}
 		var all []news
 		for _, in := range b.in {
 			was := b.told[in.ID][sub.Receiver]

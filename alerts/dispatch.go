@@ -20,6 +20,8 @@ type Dispatcher struct {
 	Subs     []*Subscription
 	Channels map[string]Channel            // by receiver
 	URL      func(*detect.Incident) string // page of a revision
+	// Within gives the countries that a network is counted in; nil: subscriptions by country are not told of networks by themselves.
+	Within func(*detect.Incident) []string
 	// Hold is how long revisions gather before they are decided together, so that what belongs together is one message; default 4 s.
 	Hold time.Duration
 	// PerHour bounds the messages that one receiver is sent within an hour; more wait, but for retractions. Default 60.
@@ -106,6 +108,7 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 	}
 	d.seen = time.Time{}
 	b := batch{now: now, subs: d.Subs, told: map[string]map[string]*Told{}, url: d.URL}
+	b.within = d.Within
 	var failed error
 	b.whole = func(id string) map[string]*Told {
 		t, err := d.told(ctx, id)

@@ -187,7 +187,11 @@ func newDispatcher(c conf.Config, store *sqlite.Store, log zerolog.Logger) (*ale
 	if err != nil {
 		return nil, err
 	}
-	return &alerts.Dispatcher{Store: store, Subs: subs, Channels: ch, URL: pageOf(c), PerHour: c.Alerts.PerHour, Note: func(err error, what string) {
+	where, err := newNetworkCountries(context.Background(), c, time.Now(), store.Members)
+	if err != nil {
+		return nil, err
+	}
+	return &alerts.Dispatcher{Store: store, Subs: subs, Channels: ch, URL: pageOf(c), Within: where.of, PerHour: c.Alerts.PerHour, Note: func(err error, what string) {
 		if err != nil {
 			log.Warn().Err(err).Msg(what)
 			return
@@ -229,6 +233,15 @@ func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, as
 		from := alerts.MadeAt(&all[len(all)-1].Incident).Add(-since)
 		for len(all) > 0 && alerts.MadeAt(&all[0].Incident).Before(from) {
 			all = all[1:]
+		}
+	}
+	if len(all) > 0 {
+		where, err := newNetworkCountries(ctx, c, alerts.MadeAt(&all[len(all)-1].Incident), store.Members)
+		if err != nil {
+			return err
+		}
+		for _, s := range subs {
+			s.Within = where.of
 		}
 	}
 	if _, err := c.Alerts.LoadTemplates(); err != nil {
