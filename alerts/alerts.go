@@ -82,6 +82,11 @@ type Store interface {
 	Decide(ctx context.Context, upTo int64, told []Told, out []Outgoing, replaced []int64) error
 	// Waiting gives the messages that were not sent yet of a receiver, oldest first; "" is of all.
 	Waiting(ctx context.Context, receiver string, limit int) ([]Outgoing, error)
+	// Next gives what is due of receivers that are not in skip: of each the oldest message, unless that failed and is tried again later. What was
+	// never tried and has to wait holds up nothing behind it. Those that failed come after the others; at most limit.
+	Next(ctx context.Context, now time.Time, skip []string, limit int) ([]Outgoing, error)
+	// SentSince says when messages were sent since an instant, by receiver.
+	SentSince(ctx context.Context, from time.Time) (map[string][]time.Time, error)
 	// Sent notes a receipt.
 	Sent(ctx context.Context, n int64, at time.Time, receipt string) error
 	// Later notes a failure after which it is tried again.

@@ -65,17 +65,21 @@ type news struct {
 
 // batch is what is decided together: the newest revision of each incident, and what the receivers know of it.
 type batch struct {
-	now   time.Time
-	subs  []*Subscription
-	in    []*detect.Incident
-	told  map[string]map[string]*Told // by incident and receiver
-	url   func(*detect.Incident) string
-	whole func(id string) map[string]*Told // what receivers were told of an incident that is not in the batch
+	now    time.Time
+	subs   []*Subscription
+	in     []*detect.Incident
+	told   map[string]map[string]*Told // by incident and receiver
+	url    func(*detect.Incident) string
+	within func(*detect.Incident) []string  // see Subscription.Within
+	whole  func(id string) map[string]*Told // what receivers were told of an incident that is not in the batch
 }
 
 // decide gives what is noted and what is sent. It depends on nothing but the batch.
 func (b *batch) decide() (told []Told, out []Outgoing) {
 	for _, sub := range b.subs {
+		if b.within != nil {
+			sub.Within = b.within
+		}
 		var all []news
 		for _, in := range b.in {
 			was := b.told[in.ID][sub.Receiver]
@@ -112,11 +116,10 @@ func (b *batch) decide() (told []Told, out []Outgoing) {
 // fold takes out what is part of something that the receiver knows, or learns now: it is told in that message, or was. What is part of
 // something that is over or was taken back stands on its own again.
 func (b *batch) fold(all []news) (own []news, parts map[string][]string, notes []Told) {
-	now := map[string]bool{}
+	now, back := map[string]bool{}, map[string]bool{}
 	for _, n := range all {
-		if n.o != Over && n.o != Retracted {
-			now[n.in.ID] = true
-		}
+		now[n.in.ID] = n.o != Over && n.o != Retracted
+		back[n.in.ID] = n.o == Retracted
 	}
 	parts = map[string][]string{}
 	for _, n := range all {
@@ -130,7 +133,8 @@ func (b *batch) fold(all []news) (own []news, parts map[string][]string, notes [
 				t = b.whole(r.ID)
 			}
 			known := t[n.sub.Receiver]
-			if now[r.ID] || known != nil && known.Whole == "" && known.Occasion != Retracted && (known.Occasion != Over || n.o == Over) {
+			together := back[r.ID] && n.o == Retracted && n.was.Whole == r.ID // told in it, and taken back with it
+			if now[r.ID] || together || known != nil && known.Whole == "" && known.Occasion != Retracted && (known.Occasion != Over || n.o == Over) {
 				whole = r.ID
 				break
 			}
@@ -181,4 +185,14 @@ func (b *batch) message(sub *Subscription, list []news, parts map[string][]strin
 	}
 	m.ID = hex.EncodeToString(h.Sum(nil)[:16])
 	return Outgoing{Message: m, NotUntil: notUntil, First: b.now}, notes
+}
+
+// restID is the ID of what is left of a message that never left.
+func restID(m *Message) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "rest of %q\n", m.ID)
+	for i := range m.Items {
+		fmt.Fprintf(h, "%q %d\n", m.Items[i].Incident.ID, m.Items[i].Incident.Revision)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,16 +20,23 @@ type Dispatcher struct {
 	Subs     []*Subscription
 	Channels map[string]Channel            // by receiver
 	URL      func(*detect.Incident) string // page of a revision
+	// Within gives the countries that a network is counted in; nil: subscriptions by country are not told of networks by themselves.
+	Within func(*detect.Incident) []string
 	// Hold is how long revisions gather before they are decided together, so that what belongs together is one message; default 4 s.
 	Hold time.Duration
-	// PerHour bounds the messages that one receiver is sent within an hour; more wait. Default 60.
+	// PerHour bounds the messages that one receiver is sent within an hour; more wait, but for retractions. Default 60.
 	PerHour int
+	// Timeout is how long one attempt to send may take; default 30 s.
+	Timeout time.Duration
 	Note    func(err error, what string) // a failure, or nil and what happened; may be nil
 
 	seen  time.Time // when there was something to decide first
 	mu    sync.Mutex
 	busy  map[string]int64       // by receiver: the message that is being sent
+	again int                    // of these, how many were tried before
 	sent  map[string][]time.Time // by receiver, within the last hour
+	asked map[string]time.Time   // by receiver that had its messages of this hour: when retractions were looked for
+	wake  chan struct{}          // something was sent; made by Run
 	doing sync.WaitGroup
 }
 
@@ -40,18 +48,27 @@ const (
 	firstPause  = 5 * time.Second
 	longPause   = 15 * time.Minute
 	giveUp      = 24 * time.Hour
-	atOnce      = 8 // receivers that are sent to at the same time
-	waitingMost = 1000
+	atOnce      = 64                     // receivers that are sent to at the same time
+	againAtOnce = 16                     // of these, with what failed before: who does not answer holds nobody up
+	waitingMost = 1000                   // of a receiver, that are looked through
+	breath      = 20 * time.Millisecond  // between two looks into the outbox
+	lookEvery   = 2 * time.Second        // for retractions behind the limit
+	tickEvery   = 500 * time.Millisecond // for what is due
 )
 
 // Run decides and sends until ctx ends, then waits for what is being sent.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Millisecond)
+	d.mu.Lock()
+	d.wake = make(chan struct{}, 1)
+	d.mu.Unlock()
+	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	defer d.Wait()
-	for {
-		if _, err := d.Decide(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("alerts: %w", err)
+	for decide := true; ; {
+		if decide {
+			if _, err := d.Decide(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("alerts: %w", err)
+			}
 		}
 		if err := d.Send(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("alerts: %w", err)
@@ -60,6 +77,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			decide = true
+		case <-d.wake: // its receiver may have more
+			decide = false
+			time.Sleep(breath)
 		}
 	}
 }
@@ -87,6 +108,7 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 	}
 	d.seen = time.Time{}
 	b := batch{now: now, subs: d.Subs, told: map[string]map[string]*Told{}, url: d.URL}
+	b.within = d.Within
 	var failed error
 	b.whole = func(id string) map[string]*Told {
 		t, err := d.told(ctx, id)
@@ -131,71 +153,140 @@ func (d *Dispatcher) told(ctx context.Context, id string) (map[string]*Told, err
 	return m, err
 }
 
-// replace drops what waits and was never tried, and is out of date by what is said now. An alert that was taken back before it left is not said at all.
+// replace takes out of what waits, and was never tried, what is out of date by what is said now; the rest of such a message is a message of its
+// own. An alert that was taken back before it left is not said at all. The caller holds mu.
 func (d *Dispatcher) replace(ctx context.Context, out []Outgoing) (kept []Outgoing, replaced []int64, err error) {
-	for _, o := range out {
-		waiting, err := d.Store.Waiting(ctx, o.Message.Receiver, waitingMost)
+	held := map[string][]Outgoing{} // by receiver
+	for i := range out {
+		to := out[i].Message.Receiver
+		if _, ok := held[to]; ok {
+			continue
+		}
+		list, err := d.Store.Waiting(ctx, to, waitingMost)
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, w := range waiting {
-			if w.Attempts > 0 || d.busy[w.Message.Receiver] == w.N || !within(&w.Message, &o.Message) {
-				continue
-			}
-			replaced = append(replaced, w.N)
-			for i := range o.Message.Items {
-				item := &o.Message.Items[i]
-				j := slices.IndexFunc(w.Message.Items, func(x Item) bool { return x.Incident.ID == item.Incident.ID })
-				item.First = item.First || j >= 0 && w.Message.Items[j].First
-			}
+		held[to] = slices.DeleteFunc(list, func(w Outgoing) bool { return w.Attempts > 0 || d.busy[to] == w.N })
+	}
+	changed := map[int64]bool{}
+	for _, o := range out {
+		list := held[o.Message.Receiver]
+		for k := range list {
+			w := &list[k]
+			w.Message.Items = slices.DeleteFunc(w.Message.Items, func(old Item) bool {
+				j := slices.IndexFunc(o.Message.Items, func(x Item) bool { return x.Incident.ID == old.Incident.ID })
+				if j < 0 {
+					return false
+				}
+				changed[w.N] = true
+				o.Message.Items[j].supersede(&old)
+				return true
+			})
 		}
 		o.Message.Items = slices.DeleteFunc(o.Message.Items, func(i Item) bool { return i.First && i.Occasion == Retracted })
 		if len(o.Message.Items) > 0 {
 			kept = append(kept, o)
 		}
 	}
+	for _, o := range out {
+		for _, w := range held[o.Message.Receiver] {
+			if !changed[w.N] {
+				continue
+			}
+			replaced = append(replaced, w.N)
+			if len(w.Message.Items) > 0 {
+				w.Message.ID = restID(&w.Message)
+				kept = append(kept, w)
+			}
+		}
+		delete(held, o.Message.Receiver)
+	}
 	return kept, replaced, nil
 }
 
-// within reports whether everything that a message tells of is told of in another.
-func within(a, b *Message) bool {
-	for i := range a.Items {
-		if !slices.ContainsFunc(b.Items, func(x Item) bool { return x.Incident.ID == a.Items[i].Incident.ID }) {
-			return false
-		}
+// supersede makes an item stand for an older one that never left.
+func (i *Item) supersede(old *Item) {
+	if i.First = i.First || old.First; i.First && (i.Occasion == Grew || i.Occasion == Again) {
+		i.Occasion = standing(&i.Incident)
 	}
-	return true
 }
 
 // Send begins to send what is due: of each receiver the oldest message, one at a time, so that what is said arrives in order.
 func (d *Dispatcher) Send(ctx context.Context, now time.Time) error {
-	waiting, err := d.Store.Waiting(ctx, "", waitingMost)
-	if err != nil {
-		return err
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.busy == nil {
-		d.busy, d.sent = map[string]int64{}, map[string][]time.Time{}
+		sent, err := d.Store.SentSince(ctx, now.Add(-time.Hour))
+		if err != nil {
+			return err
+		}
+		d.busy, d.sent, d.asked = map[string]int64{}, sent, map[string]time.Time{}
 	}
-	looked := map[string]bool{}
-	for i := range waiting {
-		w := &waiting[i]
-		to := w.Message.Receiver
-		if _, ok := d.busy[to]; ok || looked[to] || len(d.busy) >= atOnce {
+	var list []Outgoing
+	var skip []string
+	for to := range d.busy {
+		skip = append(skip, to)
+	}
+	for to := range d.sent {
+		if _, ok := d.busy[to]; ok || !d.full(to, now) {
 			continue
 		}
-		if w.NotUntil.After(now) && w.Attempts == 0 {
-			continue // quiet hours hold it back, and nothing behind it
-		}
-		looked[to] = true
-		if w.NotUntil.After(now) || d.full(to, now) {
+		skip = append(skip, to)
+		if now.Sub(d.asked[to]) < lookEvery {
 			continue
 		}
-		d.busy[to] = w.N
-		d.doing.Go(func() { d.one(ctx, w, now) })
+		d.asked[to] = now
+		switch w, err := d.retraction(ctx, to, now); {
+		case err != nil:
+			return err
+		case w != nil:
+			list = append(list, *w)
+		}
+	}
+	slices.SortFunc(list, func(a, b Outgoing) int { return cmp.Compare(a.N, b.N) })
+	next, err := d.Store.Next(ctx, now, skip, atOnce)
+	if err != nil {
+		return err
+	}
+	for _, w := range append(list, next...) {
+		if len(d.busy) >= atOnce || w.Attempts > 0 && d.again >= againAtOnce {
+			continue
+		}
+		d.busy[w.Message.Receiver] = w.N
+		if w.Attempts > 0 {
+			d.again++
+		}
+		d.doing.Go(func() { d.one(ctx, &w, now) })
 	}
 	return nil
+}
+
+// retraction is what goes to a receiver that had its messages of this hour: the oldest retraction, or what waits in front of it and tells of the
+// same incident, so that these arrive in order. nil is nothing.
+func (d *Dispatcher) retraction(ctx context.Context, to string, now time.Time) (*Outgoing, error) {
+	list, err := d.Store.Waiting(ctx, to, waitingMost)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		var ids []string
+		for _, item := range list[i].Message.Items {
+			if item.Occasion == Retracted {
+				ids = append(ids, item.Incident.ID)
+			}
+		}
+		if ids == nil {
+			continue
+		}
+		first := slices.IndexFunc(list[:i+1], func(w Outgoing) bool {
+			return slices.ContainsFunc(w.Message.Items, func(x Item) bool { return slices.Contains(ids, x.Incident.ID) })
+		})
+		if list[first].NotUntil.After(now) { // it failed, and is tried again then
+			return nil, nil
+		}
+		return &list[first], nil
+	}
+	return nil, nil
 }
 
 // full reports that a receiver had its messages of this hour. The caller holds mu.
@@ -216,7 +307,7 @@ func (d *Dispatcher) one(ctx context.Context, w *Outgoing, now time.Time) {
 	if ch := d.Channels[to]; ch == nil {
 		err = &Permanent{fmt.Errorf("%s is no receiver of the configuration any more", to)}
 	} else {
-		sending, stop := context.WithTimeout(ctx, sendTimeout)
+		sending, stop := context.WithTimeout(ctx, cmp.Or(d.Timeout, sendTimeout))
 		receipt, err = ch.Send(sending, &w.Message)
 		stop()
 	}
@@ -240,7 +331,14 @@ func (d *Dispatcher) one(ctx context.Context, w *Outgoing, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.busy, to)
+	if w.Attempts > 0 {
+		d.again--
+	}
 	d.sent[to] = append(d.sent[to], now)
+	select {
+	case d.wake <- struct{}{}: // nil, and never ready, without Run
+	default:
+	}
 }
 
 func (d *Dispatcher) note(err error, what string) {

@@ -7,7 +7,7 @@ import (
 )
 
 // DryRun gives the messages that subscriptions would have led to, had they been in force while the revisions were made: those within hold of event
-// time are decided together. Nothing is sent, and quiet hours are not waited for.
+// time are decided together. Within of the subscriptions says where networks are. Nothing is sent, and quiet hours are not waited for.
 func DryRun(revisions []Revision, subs []*Subscription, hold time.Duration, url func(*detect.Incident) string) (out []Message) {
 	told := map[string]map[string]*Told{}
 	of := func(id string) map[string]*Told { return told[id] }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"encoding/xml"
+	"net/url"
 	"strings"
 	"time"
 
@@ -17,7 +18,9 @@ type Feed struct {
 	Title   string
 	Author  string // who publishes; empty: an unsigned draft
 	Base    string // "https://monitor.example.org"; empty: entries have no links
-	Self    string // path and query of the feed, below Base
+	Self    string // path and query of the feed, below Base; of a feed that is served
+	Name    string // of the file, of a feed that is a file; and
+	At      string // its whole address; empty: it does not say where it is
 	List    []detect.Incident
 	Updated time.Time // of a feed without entries
 }
@@ -65,6 +68,27 @@ func (f *Feed) entries(w *Words) (list []entry, updated time.Time) {
 	return list, updated
 }
 
+// id is that of the feed, which stays.
+func (f *Feed) id() string {
+	switch {
+	case f.At != "":
+		return f.At
+	case f.Name != "":
+		return "urn:corewatch:feed:" + f.Name
+	case f.Base != "":
+		return f.Base + f.Self
+	}
+	return "urn:corewatch:feed:" + url.QueryEscape(strings.TrimPrefix(f.Self, "/"))
+}
+
+// self is where the feed is; empty: it does not say so.
+func (f *Feed) self() string {
+	if f.Name != "" || f.Base == "" {
+		return f.At
+	}
+	return f.Base + f.Self
+}
+
 type atomFeed struct {
 	XMLName   xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
 	Lang      string      `xml:"xml:lang,attr"`
@@ -107,16 +131,15 @@ const draft = "unsigned draft"
 // Atom is the feed in the form of RFC 4287. The same list gives the same octets.
 func (f *Feed) Atom(w *Words) ([]byte, error) {
 	list, updated := f.entries(w)
-	lang := "en"
-	if w.rtl {
-		lang = "ar"
-	}
 	out := atomFeed{
-		Lang: lang, ID: cmp.Or(f.Base, "urn:corewatch") + f.Self, Title: Plain(f.Title), Updated: updated.Format(time.RFC3339),
+		Lang: w.lang, ID: f.id(), Title: Plain(f.Title), Updated: updated.Format(time.RFC3339),
 		Author: cmp.Or(Plain(f.Author), draft), Generator: "corewatch",
 	}
+	if at := f.self(); at != "" {
+		out.Links = append(out.Links, atomLink{"self", at})
+	}
 	if f.Base != "" {
-		out.Links = []atomLink{{"self", f.Base + f.Self}, {"alternate", f.Base + "/incidents"}}
+		out.Links = append(out.Links, atomLink{"alternate", f.Base + "/incidents"})
 	}
 	for _, e := range list {
 		a := atomEntry{
@@ -155,13 +178,14 @@ func (f *Feed) JSON(w *Words) ([]byte, error) {
 	out := struct {
 		Version string   `json:"version"`
 		Title   string   `json:"title"`
+		Lang    string   `json:"language"`
 		Home    string   `json:"home_page_url,omitempty"`
 		Feed    string   `json:"feed_url,omitempty"`
 		Authors []author `json:"authors"`
 		Items   []item   `json:"items"`
-	}{Version: "https://jsonfeed.org/version/1.1", Title: Plain(f.Title), Authors: []author{{cmp.Or(Plain(f.Author), draft)}}, Items: []item{}}
-	if f.Base != "" {
-		out.Home, out.Feed = f.Base+"/incidents", f.Base+f.Self
+	}{Version: "https://jsonfeed.org/version/1.1", Title: Plain(f.Title), Lang: w.lang, Authors: []author{{cmp.Or(Plain(f.Author), draft)}}, Items: []item{}}
+	if out.Feed = f.self(); f.Base != "" {
+		out.Home = f.Base + "/incidents"
 	}
 	list, _ := f.entries(w)
 	for i, e := range list {

@@ -24,7 +24,19 @@ type Subscription struct {
 	Coverage  string   `json:"coverage"`    // full: only what full coverage saw
 	Stage     string   `json:"stage"`       // suspected: from the first suspicion on; empty or confirmed: what is confirmed
 	Quiet     Quiet    `json:"quiet_hours"` // when messages wait
+
+	// NetworksFrom is the severity from which a network is told of because it is in one of Countries.
+	NetworksFrom int `json:"networks_from"` // severity from which networks of the countries are told of by themselves, 1 to 4; 5: never; 0: 2
+
+	// Within gives the countries that a network is counted in. It is asked about networks only; nil: not known.
+	Within func(in *detect.Incident) []string `json:"-"`
 }
+
+// fewPrefixes is how many prefixes a network must have lost to be told of to who did not name it: smaller losses are many and every day.
+const fewPrefixes = 10
+
+// defaultNetworksFrom is NetworksFrom where it is 0.
+const defaultNetworksFrom = 2
 
 // Quiet are hours of the day, in a zone of its own, in which messages wait until they are over. What is as severe as Except is sent at once,
 // and so is every retraction.
@@ -55,6 +67,8 @@ func (s *Subscription) Check() error {
 	switch {
 	case s.Severity < 0 || s.Severity > 4:
 		return fmt.Errorf("severity: %d; want 1 to 4", s.Severity)
+	case s.NetworksFrom < 0 || s.NetworksFrom > 5:
+		return fmt.Errorf("networks_from: %d; want 0 to 5", s.NetworksFrom)
 	case s.Coverage != "" && s.Coverage != "full":
 		return fmt.Errorf("coverage: %q; want full, or leave it out", s.Coverage)
 	case s.Stage != "" && s.Stage != "suspected" && s.Stage != "confirmed":
@@ -78,7 +92,7 @@ func (s *Subscription) Wants(in *detect.Incident) bool {
 		return false
 	}
 	if len(s.Zones)+len(s.Countries)+len(s.Networks)+len(s.Prefixes) == 0 {
-		return true
+		return in.Entity.Type != "network" || notable(in)
 	}
 	switch e := in.Entity; e.Type {
 	case "zone":
@@ -89,7 +103,7 @@ func (s *Subscription) Wants(in *detect.Incident) bool {
 		country, _, _ := strings.Cut(e.Code, "-")
 		return slices.Contains(s.Countries, country)
 	case "network":
-		return slices.Contains(s.Networks, e.Code)
+		return slices.Contains(s.Networks, e.Code) || s.inCountry(in)
 	case "prefix":
 		p, err := netip.ParsePrefix(e.Code)
 		return err == nil && slices.ContainsFunc(s.Prefixes, func(want string) bool {
@@ -98,6 +112,21 @@ func (s *Subscription) Wants(in *detect.Incident) bool {
 		})
 	}
 	return false
+}
+
+// inCountry reports whether a network is in one of the countries, and its loss severe enough to be told by itself.
+func (s *Subscription) inCountry(in *detect.Incident) bool {
+	from := s.NetworksFrom
+	if from == 0 {
+		from = defaultNetworksFrom
+	}
+	return len(s.Countries) > 0 && s.Within != nil && in.Severity >= from && notable(in) &&
+		slices.ContainsFunc(s.Within(in), func(c string) bool { return slices.Contains(s.Countries, c) })
+}
+
+// notable reports a loss of more than a few prefixes, or one of which the size is not known.
+func notable(in *detect.Incident) bool {
+	return len(in.Signals) == 0 || slices.ContainsFunc(in.Signals, func(s detect.Signal) bool { return s.Prefixes.Lost >= fewPrefixes })
 }
 
 // early reports whether a suspicion is told.

@@ -16,13 +16,15 @@ var messages embed.FS
 
 // Words are the texts of one language.
 type Words struct {
-	text map[string]string
-	rtl  bool
+	text      map[string]string
+	rtl       bool
+	lang      string
+	templates *Templates // the operator's own texts; nil: none
 }
 
 // Language reads a built-in language: "en" or "ar". What it lacks is said in English.
 func Language(lang string) (*Words, error) {
-	w := &Words{text: map[string]string{}, rtl: lang == "ar"}
+	w := &Words{text: map[string]string{}, rtl: lang == "ar", lang: lang}
 	for _, l := range []string{"en", lang} {
 		raw, err := messages.ReadFile("messages/" + l + ".tsv")
 		if err != nil {
@@ -47,12 +49,20 @@ func (w *Words) say(key string, args ...string) string {
 	text := w.text[key]
 	pairs := make([]string, 0, 2*len(args))
 	for i, a := range args {
-		if w.rtl {
-			a = "\u2068" + a + "\u2069"
-		}
-		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", a)
+		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", w.isolate(a))
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// isolate keeps the direction of a text that is put into another to itself (UAX #9, FSI and PDI): a name in Arabic in an English sentence, and every
+// number, time and name in an Arabic one.
+func (w *Words) isolate(s string) string {
+	if s == "" || !w.rtl && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.In(r, unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana, unicode.Nko)
+	}) {
+		return s
+	}
+	return "\u2068" + s + "\u2069"
 }
 
 const (
@@ -79,16 +89,47 @@ func Plain(s string) string {
 	return strings.TrimSpace(s)
 }
 
+// inertRunes are what a chat system, a Markdown reader or a mail program makes a link, a mention or a format of, and what stands for each: it looks alike
+// and does nothing.
+var inertRunes = map[rune]rune{
+	'<': '‹', '>': '›', '[': '［', ']': '］', '*': '＊', '`': '｀', '~': '～', '|': '｜', '@': '＠', '#': '＃', '\\': '＼',
+}
+
+// Inert is Plain, for text that ends in a group chat or in a template of somebody else: what is from outside (names of networks, notes) formats,
+// links and calls nobody. The exact name stands in the incident itself.
+func Inert(s string) string {
+	s = Plain(s)
+	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	var b strings.Builder
+	rs := []rune(s)
+	for i, r := range rs {
+		inside := i > 0 && i+1 < len(rs) && word(rs[i-1]) && word(rs[i+1])
+		switch {
+		case inertRunes[r] != 0:
+			r = inertRunes[r]
+		case r == '_' && !inside: // within a word, as in AS_NAME, it formats nothing
+			r = '＿'
+		case r == '/' && (i > 0 && rs[i-1] == '/' || i+1 < len(rs) && rs[i+1] == '/'): // a link
+			r = '／'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 // place names what an incident is about.
 func place(e detect.Entity) string {
-	if name := Plain(e.Name); name != "" && name != e.Code {
-		return name + " (" + Plain(e.Code) + ")"
+	if name := Inert(e.Name); name != "" && name != e.Code {
+		return name + " (" + Inert(e.Code) + ")"
 	}
-	return Plain(e.Code)
+	return Inert(e.Code)
 }
 
 // Line is the message in one line.
 func (w *Words) Line(m *Message) string {
+	if text, ok := w.own("line", m); ok {
+		return text
+	}
 	switch len(m.Items) {
 	case 0:
 		return ""
@@ -109,10 +150,12 @@ func (w *Words) line(i *Item) string {
 	in := &i.Incident
 	key, third := "line", w.size(in)
 	switch {
-	case in.Kind == detect.MonitorFault && i.Occasion != Over && len(in.Revisions) > 0:
-		key, third = "line.fault", Plain(in.Revisions[len(in.Revisions)-1].Reason)
+	case in.Kind == detect.MonitorFault && i.Occasion == Over:
+		key, third = "line.fault.over", w.length(in)
+	case in.Kind == detect.MonitorFault && len(in.Revisions) > 0:
+		key, third = "line.fault", Inert(in.Revisions[len(in.Revisions)-1].Reason)
 	case i.Occasion == Over:
-		key, third = "line.over", length(in)
+		key, third = "line.over", w.length(in)
 	case i.Occasion == Retracted || i.Occasion == LostSight:
 		key = "line." + string(i.Occasion)
 	}
@@ -140,6 +183,9 @@ func (w *Words) size(in *detect.Incident) string {
 
 // Short is a text to paste into a group chat: what is known, how well, and where to look it up.
 func (w *Words) Short(m *Message) string {
+	if text, ok := w.own("short", m); ok {
+		return text
+	}
 	var b strings.Builder
 	fmt.Fprintln(&b, w.Line(m))
 	for i := range m.Items[:min(len(m.Items), fewItems)] {
@@ -147,7 +193,7 @@ func (w *Words) Short(m *Message) string {
 		if len(m.Items) > 1 {
 			fmt.Fprintln(&b, "- "+w.line(item))
 		} else {
-			fmt.Fprintln(&b, w.coverage(&item.Incident))
+			w.brief(&b, &item.Incident)
 			if item.Occasion == Retracted {
 				fmt.Fprintln(&b, w.text["retracted.do"])
 			}
@@ -159,8 +205,28 @@ func (w *Words) Short(m *Message) string {
 	return b.String()
 }
 
+// brief is what a line lacks: the bounds of the start, the planes, how well it was seen, and by what it can be checked.
+func (w *Words) brief(b *strings.Builder, in *detect.Incident) {
+	fmt.Fprintln(b, w.say("short.start", earliest(in.Start), latest(in.Start)))
+	if in.Kind == detect.MonitorFault {
+		fmt.Fprintln(b, w.text["fault.not"])
+		return
+	}
+	if planes := w.planes(in); planes != "" {
+		fmt.Fprintln(b, planes)
+	}
+	fmt.Fprintln(b, w.coverage(in))
+	fmt.Fprintln(b, w.text["short.unknown"])
+	if in.Evidence != nil {
+		fmt.Fprintln(b, w.say("short.revision", strconv.Itoa(in.Revision), in.Evidence.SHA256))
+	}
+}
+
 // Full is everything a message says, as plain text.
 func (w *Words) Full(m *Message) string {
+	if text, ok := w.own("full", m); ok {
+		return text
+	}
 	var b strings.Builder
 	fmt.Fprintln(&b, w.Line(m))
 	for i := range m.Items {
@@ -180,37 +246,31 @@ func (w *Words) full(b *strings.Builder, item *Item, headed bool) {
 	if headed {
 		put(w.line(item))
 	}
-	put(w.say("head.place", place(in.Entity), w.text["type."+in.Entity.Type], Plain(in.Entity.Code)))
+	put(w.say("head.place", place(in.Entity), w.text["type."+in.Entity.Type], Inert(in.Entity.Code)))
+	put(w.say("head.state", w.word("state.", string(in.State)), strconv.Itoa(in.Severity)))
 	put(w.say("head.start", in.Start.Time.String(), earliest(in.Start), latest(in.Start)))
 	switch {
 	case in.End != nil && !in.State.Open():
-		put(w.say("head.end", in.End.Time.String(), earliest(*in.End), latest(*in.End), length(in)))
+		put(w.say("head.end", in.End.Time.String(), earliest(*in.End), latest(*in.End), w.length(in)))
 	case len(in.Revisions) > 0:
 		put(w.say("head.open", in.Revisions[len(in.Revisions)-1].At.String()))
 	}
 	for i := range in.Signals {
-		s := &in.Signals[i]
-		text := w.say("plane.bgp", family(s.Signal), count(s.Observed), count(s.Expected), strings.TrimPrefix(s.Unit, "slash"), count(s.Expected-s.Observed),
-			count(s.ASNs.Voting), count(s.ASNs.Expected), count(s.ASNs.Needed))
-		if s.Unobservable > 0 {
-			text += w.say("plane.bgp.unknown", count(s.Unobservable))
-		}
-		put(text)
+		put(w.plane(&in.Signals[i]))
 	}
-	put(w.text["plane.probes"])
-	if n := len(in.Parts); n > 0 {
-		var list []string
-		for i := range in.Parts[:min(n, fewParts)] {
-			p := &in.Parts[i]
-			list = append(list, w.say("part", place(p.Entity), count(p.Lost), count(p.Expected)))
-		}
-		if n > fewParts {
-			list = append(list, w.say("more", strconv.Itoa(n-fewParts)))
-		}
+	if planes := w.planes(in); planes != "" {
+		put(planes)
+		put(w.text["plane.probes"])
+	}
+	if list := w.parts(in); list != nil {
 		put(w.say("parts", strings.Join(list, "; ")))
 	}
-	put(w.coverage(in))
-	put(w.text["unknown"])
+	if in.Kind == detect.MonitorFault {
+		put(w.text["fault.not"])
+	} else {
+		put(w.coverage(in))
+		put(w.text["unknown"])
+	}
 	if in.Evidence != nil {
 		put(w.say("evidence", count(in.Evidence.Messages), in.Evidence.SHA256))
 	}
@@ -224,11 +284,71 @@ func (w *Words) full(b *strings.Builder, item *Item, headed bool) {
 	}
 }
 
+// plane is what one plane shows, with its denominators.
+func (w *Words) plane(s *detect.Signal) string {
+	text := w.say("plane.bgp", family(s.Signal), count(s.Observed), count(s.Expected), strings.TrimPrefix(s.Unit, "slash"), count(s.Expected-s.Observed),
+		count(s.ASNs.Voting), count(s.ASNs.Expected), count(s.ASNs.Needed))
+	if s.Unobservable > 0 {
+		text += w.say("plane.bgp.unknown", count(s.Unobservable))
+	}
+	return text
+}
+
+// parts are the networks that lost the most.
+func (w *Words) parts(in *detect.Incident) (list []string) {
+	n := len(in.Parts)
+	for i := range in.Parts[:min(n, fewParts)] {
+		p := &in.Parts[i]
+		list = append(list, w.say("part", place(p.Entity), count(p.Lost), count(p.Expected)))
+	}
+	if n > fewParts {
+		list = append(list, w.say("more", strconv.Itoa(n-fewParts)))
+	}
+	return list
+}
+
 func (w *Words) coverage(in *detect.Incident) string {
 	if in.Coverage.Level == "full" {
 		return w.text["coverage.full"]
 	}
-	return w.say("coverage.reduced", Plain(strings.ReplaceAll(strings.Join(in.Coverage.Because, ", "), "_", " ")))
+	return w.say("coverage.reduced", strings.Join(w.because(in), w.text["comma"]))
+}
+
+// because are the reasons of a reduced coverage.
+func (w *Words) because(in *detect.Incident) (list []string) {
+	for _, r := range in.Coverage.Because {
+		list = append(list, w.word("because.", r))
+	}
+	return list
+}
+
+// word is a word of an open enumeration in the language, or as it stands.
+func (w *Words) word(group, code string) string {
+	if text := w.text[group+code]; text != "" {
+		return text
+	}
+	return Inert(strings.ReplaceAll(code, "_", " "))
+}
+
+// planes says which planes show the loss and which do not: only those that were asked can agree.
+func (w *Words) planes(in *detect.Incident) string {
+	v4, v6 := false, false
+	for i := range in.Signals {
+		if family(in.Signals[i].Signal) == "IPv6" {
+			v6 = true
+		} else {
+			v4 = true
+		}
+	}
+	switch {
+	case v4 && v6:
+		return w.text["planes.both"]
+	case v4:
+		return w.say("planes.one", "IPv4", "IPv6")
+	case v6:
+		return w.say("planes.one", "IPv6", "IPv4")
+	}
+	return ""
 }
 
 func earliest(i detect.Interval) string {
@@ -246,20 +366,21 @@ func latest(i detect.Interval) string {
 }
 
 // length is how long an incident lasted, to the minute.
-func length(in *detect.Incident) string {
+func (w *Words) length(in *detect.Incident) string {
 	if in.End == nil {
 		return "?"
 	}
 	d := in.End.Time.Sub(in.Start.Time.Time).Round(time.Minute)
+	n := func(d time.Duration) string { return strconv.Itoa(int(d)) }
 	switch {
 	case d < time.Minute:
-		return "< 1 min"
+		return w.text["length.short"]
 	case d < time.Hour:
-		return fmt.Sprintf("%d min", d/time.Minute)
+		return w.say("length.min", n(d/time.Minute))
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+		return w.say("length.h", n(d/time.Hour), n(d%time.Hour/time.Minute))
 	}
-	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	return w.say("length.d", n(d/(24*time.Hour)), n(d%(24*time.Hour)/time.Hour))
 }
 
 func family(signal string) string {

@@ -20,6 +20,7 @@ type healthPage struct {
 	Sources    []sourceRow
 	SourceLine string
 	Copies     []sourceRow
+	Alerts     []sourceRow
 	Collectors []collectorRow
 	Peers      []healthPeer
 	Inputs     []inputRow
@@ -75,6 +76,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, st site) error {
 		v.Sources = s.sources()
 		v.SourceLine = s.sourceLine(v.Sources)
 		v.Copies = s.sourceRows(status.Copies)
+		v.Alerts = s.sourceRows(status.Alerts)
 		v.Live = s.livePage(status.Live)
 	}
 	at := map[string]int{}
@@ -186,6 +188,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		Data      detect.Data `json:"data"`
 		Sources   []source    `json:"sources"`
 		Copies    []source    `json:"copies,omitempty"`
+		Alerts    []source    `json:"alerts,omitempty"`
 		Live      *liveJSON   `json:"live,omitempty"`
 	}{
 		Status: "ok", Phase: st.Phase, Progress: st.Progress, Software: st.Software, Commit: st.Commit, Data: st.Data,
@@ -202,6 +205,12 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 			out.Status, out.Reason = "degraded", "what is kept is not copied"
 		}
 		out.Copies = append(out.Copies, source{x.Name, x.State, x.Detail, instant(x.Last)})
+	}
+	for _, x := range st.Alerts {
+		if out.Status == "ok" {
+			out.Status, out.Reason = "degraded", "alerts: "+x.Name
+		}
+		out.Alerts = append(out.Alerts, source{x.Name, x.State, x.Detail, instant(x.Last)})
 	}
 	out.Live = liveFacts(st.Live)
 	if out.Live != nil && out.Live.Disk != nil && out.Live.Disk.Low {

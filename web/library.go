@@ -59,6 +59,7 @@ type Status struct {
 	EventTime time.Time   // how far the detector has come in event time
 	Sources   []SourceStatus
 	Copies    []SourceStatus // other stores that what is kept is copied to; Last is when one acknowledged something
+	Alerts    []SourceStatus // what of the telling is not as it should be
 	Live      *LiveStatus    // nil until something is watched
 }
 

@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,7 +29,9 @@ import (
 type Options struct {
 	URL     string             // https, or http on a loopback address
 	Secret  []byte             // of HMAC-SHA256, at least 16 octets
+	Before  []byte             // the secret before it: while both are in force, both sign; nil: none
 	Key     ed25519.PrivateKey // nil: no second signature
+	KeyWas  ed25519.PrivateKey // the key before it, likewise
 	Source  string             // a URI that names this monitor, for the event's source
 	Private bool               // addresses of private networks are allowed; loopback only where the URL names one
 	Words   *alerts.Words
@@ -54,7 +57,7 @@ func New(opt Options) (*Hook, error) {
 		return nil, errors.New("url: want https://, or http:// on a loopback address")
 	case u.User != nil:
 		return nil, errors.New("url: user and password do not belong in it")
-	case len(opt.Secret) < 16:
+	case len(opt.Secret) < 16, opt.Before != nil && len(opt.Before) < 16:
 		return nil, errors.New("secret: want at least 16 octets")
 	}
 	if opt.Now == nil {
@@ -93,6 +96,7 @@ type event struct {
 	Time        string `json:"time"`
 	Subject     string `json:"subject,omitempty"`
 	ContentType string `json:"datacontenttype"`
+	Schema      string `json:"dataschema"`
 	Data        data   `json:"data"`
 }
 
@@ -101,15 +105,19 @@ type data struct {
 	Short string        `json:"short"`
 	Text  string        `json:"text"`
 	Items []alerts.Item `json:"items"`
+	More  int           `json:"more,omitempty"`
 }
 
-const typePrefix = "org.corewatch.incident."
+const (
+	typePrefix = "org.corewatch.incident."
+	schema     = "https://github.com/corewatch/corewatch/docs/schema/alert-v1.json"
+)
 
 // body is the event of a message: the same octets each time.
 func (h *Hook) body(m *alerts.Message) ([]byte, error) {
 	e := event{
-		SpecVersion: "1.0", ID: m.ID, Source: h.opt.Source, Type: typePrefix + "several", Time: m.At.UTC().Format(time.RFC3339), ContentType: "application/json",
-		Data: data{h.opt.Words.Line(m), h.opt.Words.Short(m), h.opt.Words.Full(m), m.Items},
+		SpecVersion: "1.0", ID: m.ID, Source: h.opt.Source, Type: typePrefix + "several", Time: m.At.UTC().Format(time.RFC3339), ContentType: "application/json", Schema: schema,
+		Data: data{h.opt.Words.Line(m), h.opt.Words.Short(m), h.opt.Words.Full(m), m.Items, m.More},
 	}
 	if len(m.Items) == 1 {
 		e.Type, e.Subject = typePrefix+string(m.Items[0].Occasion), m.Items[0].Incident.ID
@@ -154,14 +162,21 @@ func (h *Hook) Send(ctx context.Context, m *alerts.Message) (string, error) {
 }
 
 // sign signs the time, the message's ID and the body, joined by full stops. A receiver that refuses old times and IDs it has seen cannot be
-// told the same twice by somebody who listened.
+// told the same twice by somebody who listened. The newest secret signs first; one signature that holds is enough.
 func (h *Hook) sign(stamp, id string, body []byte) string {
 	signed := append([]byte(stamp+"."+id+"."), body...)
-	mac := hmac.New(sha256.New, h.opt.Secret)
-	mac.Write(signed)
-	out := "hmac-sha256=" + hex.EncodeToString(mac.Sum(nil))
-	if h.opt.Key != nil {
-		out += ", ed25519=" + base64.StdEncoding.EncodeToString(ed25519.Sign(h.opt.Key, signed))
+	var list []string
+	for _, secret := range [][]byte{h.opt.Secret, h.opt.Before} {
+		if secret != nil {
+			mac := hmac.New(sha256.New, secret)
+			mac.Write(signed)
+			list = append(list, "hmac-sha256="+hex.EncodeToString(mac.Sum(nil)))
+		}
 	}
-	return out
+	for _, key := range []ed25519.PrivateKey{h.opt.Key, h.opt.KeyWas} {
+		if key != nil {
+			list = append(list, "ed25519="+base64.StdEncoding.EncodeToString(ed25519.Sign(key, signed)))
+		}
+	}
+	return strings.Join(list, ", ")
 }

@@ -23,6 +23,11 @@ type alertsCmd struct {
 	Retry struct {
 		Store string `help:"Folder of the store; no monitor may be running on it." default:"data" placeholder:"DIR"`
 	} `cmd:"" help:"Let what was given up wait to be sent again."`
+	Feeds struct {
+		Config string `help:"Configuration file that names the feeds; without one, a feed of all incidents." type:"existingfile" placeholder:"FILE"`
+		Store  string `help:"Folder of the store." default:"data" placeholder:"DIR"`
+		Out    string `help:"Folder to write into; without it, the configuration's." placeholder:"DIR"`
+	} `cmd:"" help:"Write the feeds as files."`
 	Try struct {
 		Receiver string `arg:"" help:"Name of the receiver."`
 		Config   string `help:"Configuration file with the subscriptions." type:"existingfile" required:"" placeholder:"FILE"`
@@ -33,6 +38,8 @@ func (c *alertsCmd) Run(kctx *kong.Context, ctx context.Context) error {
 	switch kctx.Selected().Name {
 	case "dry-run":
 		return app.AlertsDryRun(ctx, c.DryRun.Config, c.DryRun.Store, c.DryRun.Since, c.DryRun.JSON, os.Stdout, os.Stderr)
+	case "feeds":
+		return app.AlertsFeeds(ctx, c.Feeds.Config, c.Feeds.Store, c.Feeds.Out, os.Stderr)
 	case "list":
 		return app.AlertsWaiting(ctx, c.List.Store, os.Stdout)
 	case "retry":

@@ -14,6 +14,7 @@ import (
 type Schema struct {
 	root     value
 	patterns map[string]*regexp.Regexp
+	others   map[string]*Schema // by the name under which this one refers to them
 }
 
 // keywords are those that check enforces; the last line are annotations.
@@ -25,12 +26,14 @@ var keywords = []string{
 }
 
 // Load reads a schema. A keyword outside the known part, a broken pattern, and a reference that leads nowhere are errors.
-func Load(b []byte) (*Schema, error) {
+func Load(b []byte) (*Schema, error) { return load(b, nil) }
+
+func load(b []byte, others map[string]*Schema) (*Schema, error) {
 	root, err := parse(b)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	s := &Schema{root: root, patterns: map[string]*regexp.Regexp{}}
+	s := &Schema{root: root, patterns: map[string]*regexp.Regexp{}, others: others}
 	if d := root.get("$schema"); d == nil || d.text != "https://json-schema.org/draft/2020-12/schema" {
 		return nil, fmt.Errorf("schema: it is not of draft 2020-12")
 	}
@@ -67,7 +70,7 @@ func (s *Schema) load(v *value, at string) error {
 		case "pattern":
 			s.patterns[val.text], err = regexp.Compile(val.text)
 		case "$ref":
-			if s.resolve(val.text) == nil {
+			if s.resolve(val.text) == nil && s.others[val.text] == nil {
 				err = fmt.Errorf("reference %q leads nowhere", val.text)
 			}
 		case "format":
@@ -82,7 +85,7 @@ func (s *Schema) load(v *value, at string) error {
 	return nil
 }
 
-// resolve follows "#/$defs/name", the only form of reference in use.
+// resolve follows "#/$defs/name", the only form of reference within a schema.
 func (s *Schema) resolve(ref string) *value {
 	name, ok := strings.CutPrefix(ref, "#/$defs/")
 	if defs := s.root.get("$defs"); ok && defs != nil {
@@ -113,6 +116,9 @@ func (s *Schema) check(schema, v *value, at string) error {
 func (s *Schema) keyword(key string, arg, v *value, at string) error {
 	switch key {
 	case "$ref":
+		if o := s.others[arg.text]; o != nil {
+			return o.check(&o.root, v, at)
+		}
 		return s.check(s.resolve(arg.text), v, at)
 	case "type":
 		if !isType(v, arg.text) {

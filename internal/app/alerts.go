@@ -121,8 +121,16 @@ func channel(s *conf.Subscriber, source string) (alerts.Channel, error) {
 	if opt.Secret, err = secretFile(s.Webhook.SecretFile); err != nil {
 		return nil, err
 	}
-	if s.Webhook.KeyFile != "" {
-		if opt.Key, err = privateKey(s.Webhook.KeyFile); err != nil {
+	if f := s.Webhook.PreviousSecretFile; f != "" {
+		if opt.Before, err = secretFile(f); err != nil {
+			return nil, err
+		}
+	}
+	for file, key := range map[string]*ed25519.PrivateKey{s.Webhook.KeyFile: &opt.Key, s.Webhook.PreviousKeyFile: &opt.KeyWas} {
+		if file == "" {
+			continue
+		}
+		if *key, err = privateKey(file); err != nil {
 			return nil, err
 		}
 	}
@@ -170,11 +178,20 @@ func newDispatcher(c conf.Config, store *sqlite.Store, log zerolog.Logger) (*ale
 	if err != nil {
 		return nil, err
 	}
+	if c.Alerts.Texts() == nil {
+		if _, err := c.Alerts.LoadTemplates(); err != nil {
+			return nil, err
+		}
+	}
 	ch, err := channels(c)
 	if err != nil {
 		return nil, err
 	}
-	return &alerts.Dispatcher{Store: store, Subs: subs, Channels: ch, URL: pageOf(c), PerHour: c.Alerts.PerHour, Note: func(err error, what string) {
+	where, err := newNetworkCountries(context.Background(), c, time.Now(), store.Members)
+	if err != nil {
+		return nil, err
+	}
+	return &alerts.Dispatcher{Store: store, Subs: subs, Channels: ch, URL: pageOf(c), Within: where.of, PerHour: c.Alerts.PerHour, Note: func(err error, what string) {
 		if err != nil {
 			log.Warn().Err(err).Msg(what)
 			return
@@ -217,6 +234,18 @@ func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, as
 		for len(all) > 0 && alerts.MadeAt(&all[0].Incident).Before(from) {
 			all = all[1:]
 		}
+	}
+	if len(all) > 0 {
+		where, err := newNetworkCountries(ctx, c, alerts.MadeAt(&all[len(all)-1].Incident), store.Members)
+		if err != nil {
+			return err
+		}
+		for _, s := range subs {
+			s.Within = where.of
+		}
+	}
+	if _, err := c.Alerts.LoadTemplates(); err != nil {
+		return err
 	}
 	words := map[string]*alerts.Words{}
 	for i := range c.Alerts.Subscriptions {
@@ -276,6 +305,9 @@ func AlertsWaiting(ctx context.Context, dir string, out io.Writer) error {
 func AlertsTry(ctx context.Context, file, receiver string, out io.Writer) error {
 	c, err := conf.Load(file)
 	if err != nil {
+		return err
+	}
+	if _, err := c.Alerts.LoadTemplates(); err != nil {
 		return err
 	}
 	ch, err := channels(c)

@@ -21,6 +21,12 @@ func CheckConfig(file string, out io.Writer) error {
 	if _, err := newWatcher(c, "", c.Data, nil, zerolog.Nop()); err != nil {
 		return fmt.Errorf("configuration %s: %w", file, err)
 	}
+	if _, err := newDispatcher(c, nil, zerolog.Nop()); err != nil {
+		return fmt.Errorf("configuration %s: %w", file, err)
+	}
+	if _, err := c.Alerts.LoadTemplates(); err != nil { // also where nobody is told: feeds use them
+		return fmt.Errorf("configuration %s: %w", file, err)
+	}
 	fmt.Fprintf(out, "%s: sound; %d live sources; config_sha256 %s\n", file, len(c.Sources), c.Detect.Digest(c.Peers, visibility.Defaults()))
 	return nil
 }

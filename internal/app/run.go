@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 
+	"github.com/corewatch/corewatch/alerts"
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/collect"
 	"github.com/corewatch/corewatch/detect"
@@ -91,6 +92,16 @@ func (r Monitor) Run(ctx context.Context) error {
 	w.given = given
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d, w.figures))
+	texts, err := c.Alerts.LoadTemplates()
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	feeds, err := newFeedFiles(c, store, r.Log.With().Str("component", "feeds").Logger())
+	if err != nil {
+		ln.Close()
+		return err
+	}
 	tell, err := newDispatcher(c, store, r.Log.With().Str("component", "alerts").Logger())
 	if err != nil {
 		ln.Close()
@@ -99,7 +110,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	if copied != nil {
 		reg.MustRegister(newCopyMetrics(copied))
 	}
-	st := &status{started: time.Now(), demo: d, live: w, copy: copied}
+	st := &status{started: time.Now(), demo: d, live: w, copy: copied, texts: texts, feeds: feeds}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
 	pages.UnstableShare = c.Detect.UnstableShare
@@ -156,6 +167,10 @@ func (r Monitor) Run(ctx context.Context) error {
 	if copied != nil {
 		done.Go(func() { copied.run(work, work) })
 	}
+	if feeds != nil {
+		feeds.data = detect.Live
+		done.Go(func() { feeds.run(work) })
+	}
 
 	if len(c.Sources) > 0 {
 		done.Go(func() {
@@ -189,6 +204,19 @@ func (r Monitor) Run(ctx context.Context) error {
 	}
 	fmt.Fprintln(r.Out, "corewatch: stopped")
 	return nil
+}
+
+// alerts is what of the telling is not as it should be.
+func (s *status) alerts() (list []web.SourceStatus) {
+	if err := s.texts.Failure(); err != nil {
+		list = append(list, web.SourceStatus{Name: "templates", State: "failed", Detail: "the built-in text is said instead: " + err.Error()})
+	}
+	if s.feeds != nil {
+		if err := s.feeds.failure(); err != nil {
+			list = append(list, web.SourceStatus{Name: "feeds", State: "failed", Detail: "the files are not up to date; the log says why"})
+		}
+	}
+	return list
 }
 
 // entityName names what the pages show.
@@ -298,6 +326,8 @@ type status struct {
 	demo    *demonstration
 	live    *watcher
 	copy    *copier // nil: there is no copy
+	texts   *alerts.Templates
+	feeds   *feedFiles // nil: there are none
 }
 
 func (s *status) get() web.Status {
@@ -330,6 +360,7 @@ func (s *status) get() web.Status {
 		c := s.copy.status()
 		out.Copies = append(out.Copies, c.page())
 	}
+	out.Alerts = s.alerts()
 	out.Sources = append(out.Sources, demo)
 	return out
 }

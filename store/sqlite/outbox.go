@@ -46,6 +46,14 @@ func (s *Store) Revisions(ctx context.Context, n int64, limit int) (list []alert
 	return list, err
 }
 
+// LastRevision is the number of the revision that was stored last, in the order of Revisions; 0: there is none.
+func (s *Store) LastRevision(ctx context.Context) (n int64, err error) {
+	err = s.read(ctx, "revisions", func(q querier) error {
+		return q.QueryRowContext(ctx, "SELECT coalesce(max(rowid), 0) FROM revision").Scan(&n)
+	})
+	return n, err
+}
+
 // Reached implements alerts.Store. A store that nobody was told of begins with what comes: its past is no news.
 func (s *Store) Reached(ctx context.Context) (n int64, err error) {
 	text, err := s.Meta(ctx, reachedKey)
@@ -161,13 +169,50 @@ func (s *Store) DeadLetters(ctx context.Context, limit int) ([]alerts.Outgoing, 
 }
 
 // outbox reads messages in a state, of a receiver; empty is all.
-func (s *Store) outbox(ctx context.Context, state, receiver string, limit int, order string) (list []alerts.Outgoing, err error) {
+func (s *Store) outbox(ctx context.Context, state, receiver string, limit int, order string) ([]alerts.Outgoing, error) {
+	return s.outgoing(ctx, "state=? AND (?='' OR receiver=?) ORDER BY "+order+" LIMIT ?", state, receiver, receiver, limit)
+}
+
+// Next implements alerts.Store.
+func (s *Store) Next(ctx context.Context, now time.Time, skip []string, limit int) ([]alerts.Outgoing, error) {
+	names, err := json.Marshal(append([]string{}, skip...))
+	if err != nil {
+		return nil, err
+	}
+	at := now.UnixMicro()
+	return s.outgoing(ctx, `n IN (SELECT min(n) FROM alert_out WHERE state=? AND (attempts>0 OR not_until<=?) AND receiver NOT IN (SELECT value FROM json_each(?)) GROUP BY receiver)
+  AND not_until<=? ORDER BY attempts>0, n LIMIT ?`, outWaiting, at, string(names), at, limit)
+}
+
+// SentSince implements alerts.Store.
+func (s *Store) SentSince(ctx context.Context, from time.Time) (sent map[string][]time.Time, err error) {
+	sent = map[string][]time.Time{}
+	err = s.read(ctx, "the outbox", func(q querier) (err error) {
+		rows, err := q.QueryContext(ctx, "SELECT receiver, at FROM alert_out WHERE state=? AND at>=? ORDER BY at", outSent, from.UnixMicro())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		for rows.Next() {
+			var to string
+			var at int64
+			if err := rows.Scan(&to, &at); err != nil {
+				return err
+			}
+			sent[to] = append(sent[to], time.UnixMicro(at).UTC())
+		}
+		return rows.Err()
+	})
+	return sent, err
+}
+
+// outgoing reads the messages that a condition names.
+func (s *Store) outgoing(ctx context.Context, where string, args ...any) (list []alerts.Outgoing, err error) {
 	err = s.read(ctx, "the outbox", func(q querier) (err error) {
 		if have, err := columns(ctx, q, "alert_out"); err != nil || len(have) == 0 {
 			return err // a store of older software, opened for reading: it told nobody
 		}
-		rows, err := q.QueryContext(ctx, `SELECT n, id, first, not_until, attempts, note, crc, body FROM alert_out WHERE (?='' OR state=?) AND (?='' OR receiver=?) ORDER BY `+order+` LIMIT ?`,
-			state, state, receiver, receiver, limit)
+		rows, err := q.QueryContext(ctx, "SELECT n, id, first, not_until, attempts, note, crc, body FROM alert_out WHERE "+where, args...)
 		if err != nil {
 			return err
 		}
