@@ -118,6 +118,9 @@ func (f *Fixed) TagManifest() []byte { return f.tagManifest }
 // ID names the bundle: urn:sha256 and the SHA-256 of the tagmanifest.
 func (f *Fixed) ID() string { return bundleID(f.tagManifest) }
 
+// Files is how many files there are, seals aside.
+func (f *Fixed) Files() int { return len(f.files) }
+
 // Size is how many octets the files have together.
 func (f *Fixed) Size() (n int64) {
 	for _, x := range f.files {
