@@ -2,8 +2,8 @@ package evidence
 
 import (
 	"cmp"
+	"crypto"
 	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -151,10 +151,10 @@ const ProofName = proofName
 
 // WriteSigned signs the tagmanifest, lists and signs the seals, and writes the zip. seals are time stamps and a log proof made over
 // TagManifest; signature is nil, or the one made at freezing.
-func (f *Fixed) WriteSigned(w io.Writer, s Signer, signature []byte, seals []File) error {
+func (f *Fixed) WriteSigned(w io.Writer, key crypto.Signer, signature []byte, seals []File) error {
 	var err error
 	if signature == nil {
-		if signature, err = s.Sign(Namespace, sha512.Sum512(f.tagManifest)); err != nil {
+		if signature, err = SignSSH(key, Namespace, f.tagManifest); err != nil {
 			return fmt.Errorf("signing the bundle: %w", err)
 		}
 	}
@@ -168,7 +168,7 @@ func (f *Fixed) WriteSigned(w io.Writer, s Signer, signature []byte, seals []Fil
 	if err != nil {
 		return err
 	}
-	over, err := s.Sign(SealsNamespace, sha512.Sum512(list))
+	over, err := SignSSH(key, SealsNamespace, list)
 	if err != nil {
 		return fmt.Errorf("signing the seals: %w", err)
 	}

@@ -15,7 +15,7 @@ type Info struct {
 	Organization string // who publishes
 	Contact      string
 	Identifier   string    // <incident>/v<N>, of a draft <incident>/r<N>
-	Date         time.Time // the day it was frozen
+	Date         time.Time // when it was frozen, whole seconds; of a draft, some time of the day of its last revision
 	Octets       int64     // of the payload
 	Files        int       // of the payload
 	Software     string
@@ -54,6 +54,10 @@ var (
 
 // fields are the labels in their order, with the values.
 func (i Info) fields() [][2]string {
+	frozen := ""
+	if i.Form == Signed {
+		frozen = i.Date.UTC().Format(time.RFC3339)
+	}
 	return [][2]string{
 		{"Source-Organization", i.Organization},
 		{"Contact-Name", i.Contact},
@@ -63,6 +67,7 @@ func (i Info) fields() [][2]string {
 		{"Bag-Software-Agent", i.Software},
 		{"Corewatch-Format", Format},
 		{"Corewatch-Form", i.Form},
+		{"Corewatch-Frozen", frozen},
 		{"Corewatch-Data", i.Data},
 		{"Corewatch-Status", i.Status},
 		{"Corewatch-Supersedes", i.Supersedes},
@@ -139,6 +144,11 @@ func parseInfo(text []byte) (i Info, err error) {
 	}
 	if i.Date, err = time.Parse(time.DateOnly, values["Bagging-Date"]); err != nil {
 		return i, fmt.Errorf("bag-info.txt: Bagging-Date %.40q is no day", values["Bagging-Date"])
+	}
+	if i.Form == Signed {
+		if i.Date, err = time.Parse(time.RFC3339, values["Corewatch-Frozen"]); err != nil {
+			return i, fmt.Errorf("bag-info.txt: Corewatch-Frozen %.40q is no instant", values["Corewatch-Frozen"])
+		}
 	}
 	octets, files, _ := strings.Cut(values["Payload-Oxum"], ".")
 	i.Octets, err = strconv.ParseInt(octets, 10, 64)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/ed25519"
-	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -17,18 +16,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// holder holds a key in memory, made from a byte: the same in every run, so that bundles are.
-type holder ed25519.PrivateKey
+// key is a key made from a byte: the same in every run, so that bundles are.
+func key(seed byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, 32)) }
 
-func key(seed byte) holder { return holder(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, 32))) }
-
-func (h holder) Public() ed25519.PublicKey {
-	return ed25519.PrivateKey(h).Public().(ed25519.PublicKey)
-}
-
-func (h holder) Sign(namespace string, digest [sha512.Size]byte) ([]byte, error) {
-	return SignSSH(ed25519.PrivateKey(h), namespace, digest), nil
-}
+func public(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }
 
 // logger is a log of a few entries, with a key of its own.
 type logger struct {
@@ -100,7 +91,7 @@ func (l *logger) prove(t testing.TB, index int64) []byte {
 // made is a small bundle and what made it.
 type made struct {
 	bag   Bag
-	key   holder
+	key   ed25519.PrivateKey
 	token []byte // nil: none
 	log   *logger
 }
@@ -122,8 +113,8 @@ func smallBag(t testing.TB, form string) *made {
 	}
 	i := &m.bag.Info
 	i.Identifier, i.Organization, i.Contact = "XX-20260101T0000Z-aaaaaaaa/v1", "Example Watch", "mail@watch.example"
-	i.Signer, i.TimeStamps, i.Log = Fingerprint(m.key.Public()), []string{"tsa"}, "log.example/corewatch"
-	m.bag.Tags = append(m.bag.Tags, File{signersName, AllowedSigners(m.key.Public())}, File{logKeyName, []byte(m.log.vkey + "\n")})
+	i.Signer, i.TimeStamps, i.Log = Fingerprint(public(m.key)), []string{"tsa"}, "log.example/corewatch"
+	m.bag.Tags = append(m.bag.Tags, File{signersName, AllowedSigners(public(m.key))}, File{logKeyName, []byte(m.log.vkey + "\n")})
 	return m
 }
 
@@ -144,7 +135,7 @@ func (m *made) zip(t testing.TB) []byte {
 		}
 		if m.bag.Info.Log != "" {
 			m.log.add(t, []byte("something else\n"))
-			m.log.add(t, LogEntry(f.TagManifest()))
+			m.log.add(t, LogEntry(m.bag.Info, f.TagManifest()))
 			m.log.add(t, []byte("another thing\n"))
 			seals = append(seals, File{ProofName, m.log.prove(t, int64(len(m.log.leaves)-2))})
 		}

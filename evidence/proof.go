@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -19,10 +20,12 @@ const (
 	maxProof   = 1 << 16
 )
 
-// LogEntry is the entry that stands in a transparency log for a bundle: one line that names its tagmanifest.
-func LogEntry(tagManifest []byte) []byte {
+// LogEntry is the entry that stands in a transparency log for a signed bundle: a record of kind bundle (docs/ledger.md), which names
+// the incident, the version, its tagmanifest and when it was frozen.
+func LogEntry(i Info, tagManifest []byte) []byte {
 	sum := sha256.Sum256(tagManifest)
-	return []byte("corewatch-evidence-bundle v1 sha256:" + hex.EncodeToString(sum[:]) + "\n")
+	id, version, _ := strings.Cut(i.Identifier, "/v")
+	return fmt.Appendf(nil, "corewatch ledger record 1 bundle\nat %s\nincident %s\nversion %s\nsha256 %s\n", i.Date.UTC().Format(time.RFC3339), id, version, hex.EncodeToString(sum[:]))
 }
 
 // Checkpoint is what a log said about itself: so many entries, with this root (C2SP tlog-checkpoint).

@@ -11,7 +11,7 @@ func TestProof(t *testing.T) {
 	l := newLogger(t, 3)
 	entries := [][]byte{}
 	for n := range 9 {
-		e := LogEntry([]byte{byte(n)})
+		e := LogEntry(Info{Identifier: "x/v1"}, []byte{byte(n)})
 		l.add(t, e)
 		entries = append(entries, e)
 		for i := range entries {

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -18,14 +19,6 @@ const (
 	SealsNamespace = "corewatch-evidence-seals" // over seals-sha256.txt
 )
 
-// Signer makes detached signatures in the SSHSIG form. Who holds the key, and where, is the implementation's.
-type Signer interface {
-	// Public is the key that readers check with.
-	Public() ed25519.PublicKey
-	// Sign returns the armoured SSHSIG, as SignSSH makes it, over the message with this SHA-512.
-	Sign(namespace string, digest [sha512.Size]byte) ([]byte, error)
-}
-
 const (
 	sshMagic  = "SSHSIG"
 	sshKey    = "ssh-ed25519"
@@ -36,9 +29,17 @@ const (
 	maxSSHSIG = 4096
 )
 
-// SignSSH makes the armoured SSHSIG (OpenSSH PROTOCOL.sshsig, version 1) over the message with this SHA-512.
-func SignSSH(key ed25519.PrivateKey, namespace string, digest [sha512.Size]byte) []byte {
-	return armour(sshBlob(key.Public().(ed25519.PublicKey), namespace, ed25519.Sign(key, sshSigned(namespace, digest))))
+// SignSSH makes the armoured SSHSIG (OpenSSH PROTOCOL.sshsig, version 1) over message with an Ed25519 key.
+func SignSSH(key crypto.Signer, namespace string, message []byte) ([]byte, error) {
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, errors.New("the key is not an Ed25519 key")
+	}
+	signature, err := key.Sign(nil, sshSigned(namespace, sha512.Sum512(message)), crypto.Hash(0))
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	return armour(sshBlob(public, namespace, signature)), nil
 }
 
 // sshSigned is what is signed: magic, namespace, reserved, hash algorithm, digest.

@@ -3,7 +3,6 @@ package evidence
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/sha512"
 	"encoding/pem"
 	"os"
 	"os/exec"
@@ -39,12 +38,12 @@ func TestSSHKeygenVerifiesOurs(t *testing.T) {
 		}
 		return name
 	}
-	sig := file("m.sig", SignSSH(ed25519.PrivateKey(k), Namespace, sha512.Sum512(message)))
-	ours, theirs := file("ours", AllowedSigners(k.Public())), file("theirs", AllowedSigners(key(2).Public()))
+	sig := file("m.sig", signed(t, k, message))
+	ours, theirs := file("ours", AllowedSigners(public(k))), file("theirs", AllowedSigners(public(key(2))))
 	check := func(message []byte, signers, namespace string) (string, error) {
 		return sshKeygen(t, message, "-Y", "verify", "-f", signers, "-I", Namespace, "-n", namespace, "-s", sig)
 	}
-	if out, err := check(message, ours, Namespace); err != nil || !strings.Contains(out, "Good "+`"`+Namespace+`"`+" signature") || !strings.Contains(out, Fingerprint(k.Public())) {
+	if out, err := check(message, ours, Namespace); err != nil || !strings.Contains(out, "Good "+`"`+Namespace+`"`+" signature") || !strings.Contains(out, Fingerprint(public(k))) {
 		t.Errorf("%v: %s", err, out)
 	}
 	for name, try := range map[string]func() (string, error){
@@ -96,7 +95,7 @@ func TestWeVerifySSHKeygens(t *testing.T) {
 // TestVerifySSHRefuses: another spelling of a good signature is refused.
 func TestVerifySSHRefuses(t *testing.T) {
 	message := []byte("m")
-	sig := SignSSH(ed25519.PrivateKey(key(1)), Namespace, sha512.Sum512(message))
+	sig := signed(t, key(1), message)
 	if _, err := VerifySSH(sig, Namespace, message); err != nil {
 		t.Fatal(err)
 	}
@@ -127,12 +126,21 @@ func TestVerifySSHRefuses(t *testing.T) {
 // FuzzVerifySSH: what is accepted is the one encoding.
 func FuzzVerifySSH(f *testing.F) {
 	message := []byte("m")
-	sig := SignSSH(ed25519.PrivateKey(key(1)), Namespace, sha512.Sum512(message))
+	sig := signed(f, key(1), message)
 	f.Add(sig)
 	f.Fuzz(func(t *testing.T, in []byte) {
-		if by, err := VerifySSH(in, Namespace, message); err == nil && by.Equal(key(1).Public()) && !bytes.Equal(in, sig) {
+		if by, err := VerifySSH(in, Namespace, message); err == nil && by.Equal(public(key(1))) && !bytes.Equal(in, sig) {
 			t.Errorf("a second signature was accepted: %q", in)
 		}
 		ParseKeys(in)
 	})
+}
+
+func signed(t testing.TB, k ed25519.PrivateKey, message []byte) []byte {
+	t.Helper()
+	sig, err := SignSSH(k, Namespace, message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sig
 }

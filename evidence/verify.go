@@ -260,7 +260,7 @@ func (b *Bundle) logged(r *Report, vkey string, brought []byte) error {
 	if err != nil {
 		return err
 	}
-	c, err := VerifyProof(text, vkey, LogEntry(r.TagManifest))
+	c, err := VerifyProof(text, vkey, LogEntry(r.Info, r.TagManifest))
 	if err != nil {
 		return fmt.Errorf("%s: %w", proofName, err)
 	}

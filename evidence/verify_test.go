@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func trusted(m *made) Trust { return Trust{Keys: []string{Fingerprint(m.key.Public())}} }
+func trusted(m *made) Trust { return Trust{Keys: []string{Fingerprint(public(m.key))}} }
 
 // TestWhole verifies what we write, and reads it with the standard library's zip reader.
 func TestWhole(t *testing.T) {
@@ -138,7 +138,7 @@ func TestForgers(t *testing.T) {
 	for name, forge := range map[string]func([]File){
 		"payload":  func(f []File) { set(f, "data/incident.json", "{ }\n") },
 		"tag file": func(f []File) { set(f, "VERIFY.md", "just trust us\n") },
-		"signer":   func(f []File) { set(f, signersName, string(AllowedSigners(key(9).Public()))) },
+		"signer":   func(f []File) { set(f, signersName, string(AllowedSigners(public(key(9))))) },
 		"token":    func(f []File) { set(f, SealName("tsa", time.Time{}), "another\n") },
 	} {
 		forged := slices.Clone(files)
@@ -157,8 +157,8 @@ func TestForgers(t *testing.T) {
 	// Somebody else's bundle is consistent, and not the publisher's.
 	foreign := smallBag(t, Signed)
 	foreign.key = key(9)
-	foreign.bag.Info.Signer = Fingerprint(foreign.key.Public())
-	set(foreign.bag.Tags, signersName, string(AllowedSigners(foreign.key.Public())))
+	foreign.bag.Info.Signer = Fingerprint(public(foreign.key))
+	set(foreign.bag.Tags, signersName, string(AllowedSigners(public(foreign.key))))
 	b := foreign.zip(t)
 	if r, err := verify(b, Trust{}); err != nil || r.Trusted {
 		t.Errorf("%+v, %v", r, err)

@@ -54,7 +54,6 @@ func (t *table) done() error {
 	return t.b.add(t.path, t.buf.Bytes())
 }
 
-
 // cell makes text from outside safe to print on one line of a terminal: invalid UTF-8, control characters and the characters that
 // reorder or hide text become U+FFFD.
 func cell(s string) string {

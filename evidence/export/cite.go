@@ -139,7 +139,10 @@ func (c citation) csl() ([]byte, error) {
 		Abstract  string `json:"abstract"`
 		Note      string `json:"note"`
 	}{
-		c.ID, "dataset", c.Title, []name{{c.Publisher}}, c.Publisher, date{[][]int{{c.Published.Year(), int(c.Published.Month()), c.Published.Day()}}},
+		c.ID, "dataset", c.Title,
+		[]name{{c.Publisher}},
+		c.Publisher,
+		date{[][]int{{c.Published.Year(), int(c.Published.Month()), c.Published.Day()}}},
 		c.Version, c.URL, c.ID, c.Abstract, "sha256:" + c.Digest,
 	}
 	return indented([]any{item})

@@ -10,15 +10,15 @@ import (
 
 // claim is one sentence that may be cited, with what it rests on.
 type claim struct {
-	ID       string   `json:"id"`
-	Claim    string   `json:"claim"`
-	State    string   `json:"state"`
-	N        *int64   `json:"n,omitempty"`
-	Of       *int64   `json:"of,omitempty"`
-	Unit     string   `json:"unit,omitempty"`
-	Interval between  `json:"interval"`
-	Rule     string   `json:"rule"`
-	Witness  basis    `json:"witness"`
+	ID       string  `json:"id"`
+	Claim    string  `json:"claim"`
+	State    string  `json:"state"`
+	N        *int64  `json:"n,omitempty"`
+	Of       *int64  `json:"of,omitempty"`
+	Unit     string  `json:"unit,omitempty"`
+	Interval between `json:"interval"`
+	Rule     string  `json:"rule"`
+	Witness  basis   `json:"witness"`
 }
 
 type between struct {
@@ -119,7 +119,7 @@ func (c *claimant) whole() {
 		at := between{s.At, s.At}
 		c.say("4", s.Expected-s.Observed, s.Expected, s.Unit, at, c.rest([]string{"peak"}, all),
 			"At %s (UTC) %d of %d observable %s blocks of %s were not visible in the routes of the %d of %d networks that voted; %d more blocks could not be judged.",
-			s.At, s.Expected-s.Observed, s.Expected, s.Unit, name, s.ASNs.Voting, s.ASNs.Expected, s.Unobservable)
+			s.At, s.Expected-s.Observed, s.Expected, block(s.Unit), name, s.ASNs.Voting, s.ASNs.Expected, s.Unobservable)
 		c.say("4", int64(s.Prefixes.Lost), int64(s.Prefixes.Expected), "prefixes", at, c.rest([]string{"peak"}, all),
 			"At %s (UTC) %d of %d observable prefixes of %s were withdrawn by at least half of the networks that were expected to carry them.", s.At, s.Prefixes.Lost, s.Prefixes.Expected, name)
 	}
@@ -131,7 +131,7 @@ func (c *claimant) whole() {
 			}
 		}
 		c.say("4", p.Lost, p.Expected, p.Unit, between{i.Start.Time, c.last()}, c.rest([]string{"peak"}, own),
-			"Of %s, %d of %d %s blocks were lost at the peak.", cmp.Or(p.Entity.Name, p.Entity.Code), p.Lost, p.Expected, p.Unit)
+			"Of %s, %d of %d %s blocks were lost at the peak.", cmp.Or(p.Entity.Name, p.Entity.Code), p.Lost, p.Expected, block(p.Unit))
 	}
 	if i.End != nil {
 		c.say("5", 0, 0, "", between{i.End.Earliest, i.End.Latest}, c.rest([]string{"end", "end_earliest", "end_latest"}, all),
@@ -155,4 +155,15 @@ func (c *claimant) member(m detect.Member) {
 		text += fmt.Sprintf("; it was found announced again at %s", m.BackAt)
 	}
 	c.say("2", int64(m.Withdrawn), int64(m.Expected), "networks", between{m.LostAt, m.BackAt}, c.rest(nil, []detect.Member{m}), "%s.", text)
+}
+
+// block is the unit in words.
+func block(unit string) string {
+	switch unit {
+	case "slash24":
+		return "/24"
+	case "slash48":
+		return "/48"
+	}
+	return unit
 }

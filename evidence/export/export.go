@@ -250,3 +250,12 @@ func (b *builder) fix() (*evidence.Fixed, Summary, error) {
 		Warnings: b.warnings,
 	}, nil
 }
+
+// TimelineOf makes the octets of timeline.json of an incident in a store: what a full replay compares.
+func TimelineOf(ctx context.Context, src Source, id string) ([]byte, error) {
+	b := &builder{ctx: ctx, src: src, limits: Limits{}.withDefaults(), software: orUnnamed("")}
+	if _, _, err := b.build(id); err != nil {
+		return nil, fmt.Errorf("evidence of incident %s: %w", cell(id), err)
+	}
+	return b.file("data/timeline.json"), nil
+}

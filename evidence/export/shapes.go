@@ -90,7 +90,11 @@ func (b *builder) ooni() any {
 		Links     []string `json:"links"`
 	}{
 		at(i.Start.Time), end, c.Title, b.inOneSentence(), strings.Join(append([]string{b.inOneSentence(), c.Abstract}, b.warnings...), "\n\n"), "incident", b.edition != nil,
-		countries, numbers, []string{}, []string{"bgp", "data:" + cell(string(i.Data)), "state:" + cell(string(i.State))}, []string{}, links,
+		countries, numbers,
+		[]string{},
+		[]string{"bgp", "data:" + cell(string(i.Data)), "state:" + cell(string(i.State))},
+		[]string{},
+		links,
 	}
 }
 
@@ -146,7 +150,7 @@ func (b *builder) inOneSentence() string {
 	i := b.inc
 	s := cell(cmp.Or(i.Title, i.Entity.Key()))
 	for _, x := range i.Signals {
-		s += fmt.Sprintf("; %s: %d of %d observable %s blocks not visible at the peak", x.Signal, x.Expected-x.Observed, x.Expected, x.Unit)
+		s += fmt.Sprintf("; %s: %d of %d observable %s blocks not visible at the peak", x.Signal, x.Expected-x.Observed, x.Expected, block(x.Unit))
 	}
 	s += fmt.Sprintf(" (%s, coverage %s)", cell(string(i.State)), cell(i.Coverage.Level))
 	if m := mark(i.Data); m != "" {
