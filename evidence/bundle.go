@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -15,12 +15,14 @@ import (
 // safe for concurrent use as far as its reader is.
 type Bundle struct {
 	r       io.ReaderAt
-	members []member
+	folder  string
+	members []member // their paths without the folder, ascending
+	index   map[string]int
 	at      stamp
 }
 
-// Open reads the layout of a bundle of size octets and refuses everything but the canonical zip that WriteBundle writes: other
-// orders, other times per file, compression, comments, extra fields, gaps and trailing octets. An error says what differs.
+// Open reads the layout of a bundle of size octets and refuses everything but the canonical zip that a Bag writes: other orders, more
+// than one folder, other times per file, compression, comments, extra fields, gaps and trailing octets. An error says what differs.
 func Open(r io.ReaderAt, size int64) (*Bundle, error) {
 	if size < endSize || size > maxZip {
 		return nil, fmt.Errorf("bundle of %d octets: want %d to %d", size, endSize, int64(maxZip))
@@ -41,27 +43,39 @@ func Open(r io.ReaderAt, size int64) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{r: r, members: make([]member, 0, files)}
-	offset := int64(0)
+	b := &Bundle{r: r, members: make([]member, 0, files), index: make(map[string]int, files)}
+	folded := make(map[string]bool, files)
+	offset, last := int64(0), ""
 	for n := 1; n <= files; n++ {
 		m, used, err := parseCentral(dir)
 		if err != nil {
 			return nil, fmt.Errorf("zip directory entry %d: %w", n, err)
 		}
 		dir = dir[used:]
+		folder, path, _ := strings.Cut(m.path, "/")
 		if n == 1 {
-			b.at = m.at
+			b.at, b.folder = m.at, folder
 		}
-		if m.at != b.at {
+		switch {
+		case folder != b.folder || path == "":
+			return nil, fmt.Errorf("zip directory entry %d (%s): is not in the folder of the first", n, m.path)
+		case m.at != b.at:
 			return nil, fmt.Errorf("zip directory entry %d (%s): its time is not that of the first", n, m.path)
-		}
-		if int64(m.offset) != offset {
+		case path <= last:
+			return nil, fmt.Errorf("zip directory entry %d (%s): is out of order, or there twice", n, m.path)
+		case folded[strings.ToLower(path)]:
+			return nil, fmt.Errorf("zip directory entry %d (%s): is there twice but for letter case", n, m.path)
+		case int64(m.offset) != offset:
 			return nil, fmt.Errorf("zip directory entry %d (%s): begins at %d, want %d", n, m.path, m.offset, offset)
 		}
 		if err := checkLocal(r, m, int64(dirAt)); err != nil {
 			return nil, fmt.Errorf("zip directory entry %d (%s): %w", n, m.path, err)
 		}
-		offset += int64(localSize+len(m.path)) + int64(m.size)
+		last, folded[strings.ToLower(path)] = path, true
+		m.begin = offset + int64(localSize+len(m.path))
+		offset = m.begin + int64(m.size)
+		b.index[path] = len(b.members)
+		m.path = path
 		b.members = append(b.members, m)
 	}
 	if len(dir) != 0 || offset != int64(dirAt) {
@@ -69,9 +83,6 @@ func Open(r io.ReaderAt, size int64) (*Bundle, error) {
 	}
 	if stampOf(b.at.time()) != b.at {
 		return nil, fmt.Errorf("zip time is not a time")
-	}
-	if last := b.members[files-1].path; last != ManifestName {
-		return nil, fmt.Errorf("last file is %q, want %s", last, ManifestName)
 	}
 	return b, nil
 }
@@ -126,7 +137,10 @@ func readAt(r io.ReaderAt, offset, n int64) ([]byte, error) {
 // Time is the time stamped on every file, UTC, in steps of two seconds.
 func (b *Bundle) Time() time.Time { return b.at.time() }
 
-// Paths lists the files in the bundle's order, the manifest last.
+// Folder is the name of the one folder that all files are in.
+func (b *Bundle) Folder() string { return b.folder }
+
+// Paths lists the files in the bundle's order, relative to its folder.
 func (b *Bundle) Paths() []string {
 	p := make([]string, 0, len(b.members))
 	for _, m := range b.members {
@@ -137,53 +151,41 @@ func (b *Bundle) Paths() []string {
 
 // File reads one file; its length and false when the bundle has no such file.
 func (b *Bundle) File(path string) (r io.Reader, size int64, ok bool) {
-	for _, m := range b.members {
-		if m.path == path {
-			return io.NewSectionReader(b.r, int64(m.offset)+int64(localSize+len(m.path)), int64(m.size)), int64(m.size), true
-		}
+	n, ok := b.index[path]
+	if !ok {
+		return nil, 0, false
 	}
-	return nil, 0, false
+	m := b.members[n]
+	return io.NewSectionReader(b.r, m.begin, int64(m.size)), int64(m.size), true
 }
 
-// Verify checks every octet of every file against the manifest, and the manifest against the list of files, and returns the
-// manifest's own SHA-256 in lower-case hex. The error names the first file that differs. It proves that the bundle is whole and
-// unchanged since its manifest was made; it says nothing about who made it.
-func (b *Bundle) Verify() (manifestSHA256 string, err error) {
-	r, size, _ := b.File(ManifestName)
-	if limit := int64(MaxFiles * (2*sha256.Size + 2 + MaxPath + 1)); size > limit {
-		return "", fmt.Errorf("manifest of %d octets is larger than %d", size, limit)
+// Read returns a file of at most limit octets, whose CRC-32 is the one in the zip. A file that is not there is an incomplete bundle.
+func (b *Bundle) Read(path string, limit int64) ([]byte, error) {
+	r, size, ok := b.File(path)
+	if !ok {
+		return nil, missing("%s is not there", path)
 	}
-	text, err := io.ReadAll(r)
+	if size > limit {
+		return nil, fmt.Errorf("%s has %d octets, more than %d", path, size, limit)
+	}
+	data, err := io.ReadAll(r)
 	if err != nil {
-		return "", fmt.Errorf("reading the manifest: %w", err)
+		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	list, err := ParseManifest(text)
-	if err != nil {
-		return "", err
+	if crc32.ChecksumIEEE(data) != b.members[b.index[path]].crc {
+		return nil, fmt.Errorf("%s: its CRC-32 is not the one in the zip", path)
 	}
-	if crc32.ChecksumIEEE(text) != b.members[len(b.members)-1].crc {
-		return "", fmt.Errorf("%s: its CRC-32 is not the one in the zip", ManifestName)
+	return data, nil
+}
+
+// digest computes the SHA-256 of a file, and compares its CRC-32 with the one in the zip.
+func (b *Bundle) digest(m member) (sum [sha256.Size]byte, err error) {
+	h, crc := sha256.New(), crc32.NewIEEE()
+	if _, err := io.Copy(io.MultiWriter(h, crc), io.NewSectionReader(b.r, m.begin, int64(m.size))); err != nil {
+		return sum, fmt.Errorf("reading %s: %w", m.path, err)
 	}
-	if len(list) != len(b.members)-1 {
-		return "", fmt.Errorf("manifest lists %d files, the bundle holds %d beside it", len(list), len(b.members)-1)
+	if crc.Sum32() != m.crc {
+		return sum, fmt.Errorf("%s: its CRC-32 is not the one in the zip", m.path)
 	}
-	for i, e := range list {
-		m := b.members[i]
-		if m.path != e.Path {
-			return "", fmt.Errorf("manifest lists %s where the bundle holds %s", e.Path, m.path)
-		}
-		r, _, _ := b.File(m.path)
-		sum, crc := sha256.New(), crc32.NewIEEE()
-		if _, err := io.Copy(io.MultiWriter(sum, crc), r); err != nil {
-			return "", fmt.Errorf("reading %s: %w", m.path, err)
-		}
-		if got := sum.Sum(nil); !bytes.Equal(got, e.SHA256[:]) {
-			return "", fmt.Errorf("%s has been changed: its SHA-256 is %x, the manifest says %x", m.path, got, e.SHA256)
-		}
-		if crc.Sum32() != m.crc {
-			return "", fmt.Errorf("%s: its CRC-32 is not the one in the zip", m.path)
-		}
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
+	return [sha256.Size]byte(h.Sum(nil)), nil
 }

@@ -1,6 +1,7 @@
-// Package evidence is the published form of an incident's proof: which bytes are digested, how a bundle lists its files and how
-// the one zip that holds them is laid out (docs/evidence-format.md). It uses the standard library only and imports nothing of
-// ours, so that a stranger can read all of what decides whether a bundle is whole.
+// Package evidence is the published form of an incident's proof: which bytes are digested, how a bundle lists its files, how it is
+// signed and logged, and how the one zip that holds it is laid out (docs/evidence-format.md). It uses the standard library and
+// golang.org/x/mod/sumdb, and imports nothing of ours, so that a stranger can read all of what decides whether a bundle is whole.
+// Read verify.go first; it names what the other files do.
 package evidence
 
 import (

@@ -9,10 +9,7 @@ import (
 	"strings"
 )
 
-// ManifestName is the path of the manifest: the last file of a bundle and the only one that it does not list.
-const ManifestName = "manifest-sha256.txt"
-
-// MaxFiles is how many files a bundle may hold, the manifest included.
+// MaxFiles is how many files a bundle may hold.
 const MaxFiles = 10_000
 
 // Entry is one line of a manifest: a file and the SHA-256 of its octets.
@@ -21,7 +18,7 @@ type Entry struct {
 	SHA256 [sha256.Size]byte
 }
 
-// Manifest lists every file of a bundle but itself, in ascending order of the octets of their paths.
+// Manifest lists files in ascending order of the octets of their paths.
 type Manifest []Entry
 
 // NewManifest digests the files. The result is ordered whatever the order of the files; what AppendText refuses is an error.
@@ -38,8 +35,8 @@ func NewManifest(files []File) (Manifest, error) {
 }
 
 // AppendText appends the manifest as `sha256sum -c` reads it: 64 lower-case hex digits, two spaces, the path, a line feed. It fails
-// on an empty manifest, a path that CheckPath refuses or that two entries share (letter case aside), the manifest's own path, a
-// wrong order, and too many entries.
+// on an empty manifest, a path that CheckPath refuses or that two entries share (letter case aside), a wrong order, and too many
+// entries.
 func (m Manifest) AppendText(b []byte) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return b, err
@@ -76,8 +73,8 @@ func ParseManifest(b []byte) (Manifest, error) {
 			return nil, fmt.Errorf("manifest line %d: digest has upper-case digits", n)
 		}
 		e.Path = string(line[digits+2:])
-		if m, b = append(m, e), rest; len(m) >= MaxFiles {
-			return nil, fmt.Errorf("manifest lists more than %d files", MaxFiles-1)
+		if m, b = append(m, e), rest; len(m) > MaxFiles {
+			return nil, fmt.Errorf("manifest lists more than %d files", MaxFiles)
 		}
 	}
 	if err := m.check(); err != nil {
@@ -91,16 +88,13 @@ func (m Manifest) check() error {
 	if len(m) == 0 {
 		return fmt.Errorf("manifest lists no file")
 	}
-	if len(m) >= MaxFiles {
-		return fmt.Errorf("manifest lists %d files, more than %d", len(m), MaxFiles-1)
+	if len(m) > MaxFiles {
+		return fmt.Errorf("manifest lists %d files, more than %d", len(m), MaxFiles)
 	}
 	folded := make(map[string]string, len(m)) // some file systems do not tell letter case apart: one file would overwrite the other
 	for i, e := range m {
 		if err := CheckPath(e.Path); err != nil {
 			return fmt.Errorf("manifest entry %d: %w", i+1, err)
-		}
-		if e.Path == ManifestName {
-			return fmt.Errorf("manifest entry %d: the manifest cannot list itself", i+1)
 		}
 		if i > 0 && m[i-1].Path > e.Path {
 			return fmt.Errorf("manifest entry %d: path %q is out of order, it belongs before %q", i+1, e.Path, m[i-1].Path)

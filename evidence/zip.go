@@ -12,7 +12,7 @@ import (
 
 // File is one file of a bundle.
 type File struct {
-	Path string // as CheckPath allows
+	Path string // in the bag's folder; as CheckPath allows
 	Data []byte
 }
 
@@ -58,6 +58,7 @@ type member struct {
 	crc    uint32
 	size   uint32
 	offset uint32 // of its local header
+	begin  int64  // of its content
 	at     stamp
 }
 
@@ -102,42 +103,29 @@ func appendEnd(b []byte, files int, size, offset uint32) []byte {
 	return le.AppendUint16(b, 0) // no comment
 }
 
-// WriteBundle writes files and their manifest as the canonical zip: the files in the manifest's order, the manifest last, each
-// stamped with the time at (UTC, cut to two seconds). It returns the manifest's octets. It fails before the first octet is written
-// on what NewManifest refuses and on 4 GiB or more; after that only when w fails.
-func WriteBundle(w io.Writer, at time.Time, files []File) ([]byte, error) {
-	list, err := NewManifest(files)
-	if err != nil {
-		return nil, err
-	}
-	text, err := list.AppendText(nil)
-	if err != nil {
-		return nil, err
-	}
-	byPath := make(map[string][]byte, len(files)+1)
+// writeZip writes files, which are in the order of their paths, as the canonical zip: each path with the folder in front, each file
+// stamped with the time at (UTC, cut to two seconds). It fails before the first octet is written on 4 GiB or more; after that only when
+// w fails.
+func writeZip(w io.Writer, folder string, at time.Time, files []File) error {
+	members, offset, central := make([]member, 0, len(files)), int64(0), int64(0)
 	for _, f := range files {
-		byPath[f.Path] = f.Data
-	}
-	byPath[ManifestName] = text
-	members, offset, central := make([]member, 0, len(list)+1), int64(0), int64(0)
-	for _, path := range append(paths(list), ManifestName) {
-		data := byPath[path]
-		if offset > maxZip || int64(len(data)) > maxZip {
+		path := folder + "/" + f.Path
+		if offset > maxZip || int64(len(f.Data)) > maxZip {
 			break // the sum below says so
 		}
-		members = append(members, member{path: path, crc: crc32.ChecksumIEEE(data), size: uint32(len(data)), offset: uint32(offset), at: stampOf(at)})
-		offset += int64(localSize + len(path) + len(data))
+		members = append(members, member{path: path, crc: crc32.ChecksumIEEE(f.Data), size: uint32(len(f.Data)), offset: uint32(offset), at: stampOf(at)})
+		offset += int64(localSize+len(path)) + int64(len(f.Data))
 		central += int64(centralSize + len(path))
 	}
-	if len(members) != len(list)+1 || offset+central+endSize > maxZip {
-		return nil, fmt.Errorf("bundle would be larger than %d octets", int64(maxZip))
+	if len(members) != len(files) || offset+central+endSize > maxZip {
+		return fmt.Errorf("bundle would be larger than %d octets", int64(maxZip))
 	}
 	out := bufio.NewWriterSize(w, 1<<16)
 	var head []byte
-	for _, m := range members {
+	for i, m := range members {
 		head = m.appendLocal(head[:0])
 		out.Write(head) // bufio keeps the first error for Flush
-		out.Write(byPath[m.path])
+		out.Write(files[i].Data)
 	}
 	head = head[:0]
 	for _, m := range members {
@@ -145,15 +133,7 @@ func WriteBundle(w io.Writer, at time.Time, files []File) ([]byte, error) {
 	}
 	out.Write(appendEnd(head, len(members), uint32(len(head)), uint32(offset)))
 	if err := out.Flush(); err != nil {
-		return nil, fmt.Errorf("writing the bundle: %w", err)
+		return fmt.Errorf("writing the bundle: %w", err)
 	}
-	return text, nil
-}
-
-func paths(m Manifest) []string {
-	p := make([]string, 0, len(m)+1)
-	for _, e := range m {
-		p = append(p, e.Path)
-	}
-	return p
+	return nil
 }

@@ -25,7 +25,7 @@ type cli struct {
 	Eval      evalCmd      `cmd:"" help:"Score the method against truth, beside the rules of others (docs/eval.md)."`
 	Explain   explainCmd   `cmd:"" help:"Say why there was, or was not, an alert about a place or network at an instant."`
 	Incidents incidentsCmd `cmd:"" help:"Read the incidents of a store."`
-	Evidence  evidenceCmd  `cmd:"" help:"Export the evidence behind an incident."`
+	Evidence  evidenceCmd  `cmd:"" help:"Freeze, export and replay the evidence behind an incident."`
 	Reference referenceCmd `cmd:"" help:"Manage the tables that say which prefix belongs to which country and region."`
 	Alerts    alertsCmd    `cmd:"" help:"Try subscriptions, and look after what is to be sent."`
 	Config    configCmd    `cmd:"" help:"Check a configuration file, or print what is in force."`
@@ -102,27 +102,6 @@ func (c *incidentsCmd) Run(kctx *kong.Context, ctx context.Context) error {
 		return app.ShowIncident(ctx, c.Show.Store, c.Show.ID, c.Show.JSON, os.Stdout)
 	}
 	return app.ListIncidents(ctx, c.List.Store, c.List.Faults, c.List.JSON, os.Stdout)
-}
-
-type evidenceCmd struct {
-	Export struct {
-		ID    string `arg:"" help:"Incident id."`
-		Out   string `help:"Zip file to write; it must not exist." required:"" placeholder:"FILE"`
-		Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
-	} `cmd:"" help:"Write incident, timeline, raw messages and digests to a zip file."`
-}
-
-func (c *evidenceCmd) Run(ctx context.Context) error {
-	sum, err := app.ExportEvidence(ctx, c.Export.Store, c.Export.ID, c.Export.Out)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%s: revision %d (%s), %d messages, %d members, %d bytes\nmanifest sha256 %s\n",
-		c.Export.Out, sum.Revision, sum.Data, sum.Messages, sum.Members, sum.Bytes, sum.ManifestSHA256)
-	for _, w := range sum.Warnings {
-		fmt.Fprintln(os.Stderr, "note:", w)
-	}
-	return nil
 }
 
 type referenceCmd struct {

@@ -1,10 +1,11 @@
 // Package export writes the evidence of one incident as a bundle that opens and can be checked with stock tools and no network:
-// plain CSV, JSON and MRT in one canonical zip (docs/evidence-format.md). It reads a store, judges nothing and has no clock: the
-// same content of the store gives the same octets.
+// plain CSV, JSON, HTML and MRT in a BagIt bag in one canonical zip (docs/evidence-format.md). It reads a store, judges nothing and
+// has no clock: the same content of the store, and the same edition, give the same octets.
 package export
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,8 +37,10 @@ type Source interface {
 
 // Options are what an export needs besides the store.
 type Options struct {
-	Software string // name and version of the exporting program, printed in README.txt; part of the octets
-	Limits   Limits // zero fields mean the defaults
+	Software      string          // name and version of the exporting program; part of the octets
+	Configuration json.RawMessage // that decided the incident: {"detect":…,"peers":…}; nil when it is not known
+	Edition       *Edition        // what a frozen version adds; nil: an unsigned draft
+	Limits        Limits          // zero fields mean the defaults
 }
 
 // Limits bound what one export takes from a store, which is not trusted. Reaching one is an error: a bundle is never cut short silently.
@@ -82,9 +85,11 @@ type Summary struct {
 	Members        int
 	Samples        int
 	Messages       int
+	Identifier     string   // <ID>/v<N>, of a draft <ID>/r<N>
+	Folder         string   // the folder in the zip
 	EvidenceSHA256 string   // digest of the messages in the bundle
-	ManifestSHA256 string   // of manifest-sha256.txt: names the whole content
-	Warnings       []string // what a reader of the bundle must know, in README.txt too; never empty, since every bundle of this form is unsigned
+	BundleID       string   // urn:sha256:… of the tagmanifest: names the whole content
+	Warnings       []string // what a reader of the bundle must know, in LIMITS.md too
 }
 
 // MismatchError says that the stored messages are not those the incident was computed from.
@@ -103,63 +108,89 @@ func (e *MismatchError) Error() string {
 // ErrChanged is returned when the incident got a new revision while it was being read; exporting again succeeds.
 var ErrChanged = errors.New("the incident changed while it was being exported: export it again")
 
-// Write exports incident id to w. Nothing is written before everything has been read and checked, so an error other than one of w
-// leaves w untouched. A *MismatchError means that the evidence does not match the incident.
+// Write exports incident id to w as an unsigned draft, whatever o.Edition says. Nothing is written before everything has been read and
+// checked, so an error other than one of w leaves w untouched. A *MismatchError means that the evidence does not match the incident.
 func Write(ctx context.Context, src Source, id string, o Options, w io.Writer) (Summary, error) {
-	b := &builder{ctx: ctx, src: src, limits: o.Limits.withDefaults(), software: cell(o.Software)}
-	sum, err := b.write(id, w)
+	o.Edition = nil
+	f, sum, err := Build(ctx, src, id, o)
 	if err != nil {
-		return Summary{}, fmt.Errorf("evidence of incident %s: %w", cell(id), err)
+		return Summary{}, err
 	}
-	return sum, nil
+	out := &counting{w: w}
+	err = f.Write(out)
+	sum.Bytes = out.n
+	return sum, err
 }
 
-// builder reads one incident and collects the bundle's files. It lives for one Write and is used by one goroutine.
+// Build makes all of a bundle but its seals. The summary lacks the size of the zip.
+func Build(ctx context.Context, src Source, id string, o Options) (*evidence.Fixed, Summary, error) {
+	b := &builder{ctx: ctx, src: src, limits: o.Limits.withDefaults(), software: orUnnamed(cell(o.Software)), configuration: o.Configuration, edition: o.Edition}
+	f, sum, err := b.build(id)
+	if err != nil {
+		return nil, Summary{}, fmt.Errorf("evidence of incident %s: %w", cell(id), err)
+	}
+	return f, sum, nil
+}
+
+// builder reads one incident and collects the bundle's files. It lives for one Build and is used by one goroutine.
 type builder struct {
-	ctx      context.Context
-	src      Source
-	limits   Limits
-	software string
+	ctx           context.Context
+	src           Source
+	limits        Limits
+	software      string
+	configuration json.RawMessage
+	edition       *Edition
 
 	inc      *detect.Incident
 	members  []detect.Member
 	inputs   []bgp.Input
+	series   []detect.Sample
 	samples  int
 	digest   evidence.Digest
+	raw      []byte
+	story    *replayed
 	warnings []string
+	// sentences are the claims about the incident as a whole
+	sentences []string
 
 	files []evidence.File
 	bytes int64 // of files
 }
 
-func (b *builder) write(id string, w io.Writer) (Summary, error) {
+func (b *builder) build(id string) (*evidence.Fixed, Summary, error) {
 	inc, err := b.src.Incident(b.ctx, id)
 	if err != nil {
-		return Summary{}, fmt.Errorf("reading it: %w", err)
+		return nil, Summary{}, fmt.Errorf("reading it: %w", err)
 	}
 	if inc == nil || inc.ID != id {
-		return Summary{}, errors.New("the store returned another incident")
+		return nil, Summary{}, errors.New("the store returned another incident")
 	}
 	b.inc = inc
+	if err := b.mayBeSigned(); err != nil {
+		return nil, Summary{}, err
+	}
 	if b.members, err = b.src.Members(b.ctx, id); err != nil {
-		return Summary{}, fmt.Errorf("reading its prefixes: %w", err)
+		return nil, Summary{}, fmt.Errorf("reading its prefixes: %w", err)
 	}
 	if b.inputs, err = b.src.Inputs(b.ctx); err != nil {
-		return Summary{}, fmt.Errorf("reading the list of inputs: %w", err)
+		return nil, Summary{}, fmt.Errorf("reading the list of inputs: %w", err)
 	}
-	for _, step := range []func() error{b.incident, b.memberTable, b.timeline, b.signals, b.peers, b.inputTable, b.messages, b.readme} {
+	for _, step := range []func() error{
+		b.incident, b.memberTable, b.signals, b.peers, b.inputTable, b.messages, b.timeline, b.warn,
+		b.claims, b.feed, b.page, b.texts, b.citations, b.shapes, b.licences, b.custody, b.provenance, b.crate,
+	} {
 		if err := errors.Join(b.ctx.Err(), step()); err != nil {
-			return Summary{}, err
+			return nil, Summary{}, err
 		}
 	}
 	again, err := b.src.Incident(b.ctx, id)
 	if err != nil {
-		return Summary{}, fmt.Errorf("reading it again: %w", err)
+		return nil, Summary{}, fmt.Errorf("reading it again: %w", err)
 	}
 	if again == nil || again.Revision != inc.Revision {
-		return Summary{}, ErrChanged
+		return nil, Summary{}, ErrChanged
 	}
-	return b.emit(w)
+	return b.fix()
 }
 
 // add puts a file into the bundle.
@@ -191,25 +222,40 @@ func (c *counting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *builder) emit(w io.Writer) (Summary, error) {
-	out := &counting{w: w}
-	manifest, err := evidence.WriteBundle(out, lastChange(b.inc).Time, b.files)
-	if err != nil {
-		return Summary{}, err
+// file is the content of a file that was added.
+func (b *builder) file(path string) []byte {
+	for _, f := range b.files {
+		if f.Path == path {
+			return f.Data
+		}
 	}
-	return Summary{
-		ID: b.inc.ID, Revision: b.inc.Revision, Data: b.inc.Data,
-		Files: len(b.files) + 1, Bytes: out.n,
-		Members: len(b.members), Samples: b.samples, Messages: b.digest.Messages(),
-		EvidenceSHA256: b.digest.Sum(), ManifestSHA256: sha256Hex(manifest),
+	return nil
+}
+
+// fix settles the bundle.
+func (b *builder) fix() (*evidence.Fixed, Summary, error) {
+	info := b.info()
+	tags, err := b.tags(info)
+	if err != nil {
+		return nil, Summary{}, err
+	}
+	f, err := evidence.Bag{Info: info, Payload: b.files, Tags: tags}.Fix()
+	if err != nil {
+		return nil, Summary{}, err
+	}
+	return f, Summary{
+		ID: b.inc.ID, Revision: b.inc.Revision, Data: b.inc.Data, Files: f.Files(),
+		Members: len(b.members), Samples: b.samples, Messages: b.digest.Messages(), Identifier: info.Identifier, Folder: evidence.FolderOf(info),
+		EvidenceSHA256: b.digest.Sum(), BundleID: f.ID(),
 		Warnings: b.warnings,
 	}, nil
 }
 
-// lastChange is when the last revision was made, in event time: the one time that the exported state can be said to have.
-func lastChange(inc *detect.Incident) detect.Time {
-	if n := len(inc.Revisions); n > 0 {
-		return inc.Revisions[n-1].At
+// TimelineOf makes the octets of timeline.json of an incident in a store: what a full replay compares.
+func TimelineOf(ctx context.Context, src Source, id string) ([]byte, error) {
+	b := &builder{ctx: ctx, src: src, limits: Limits{}.withDefaults(), software: orUnnamed("")}
+	if _, _, err := b.build(id); err != nil {
+		return nil, fmt.Errorf("evidence of incident %s: %w", cell(id), err)
 	}
-	return inc.Start.Time
+	return b.file("data/timeline.json"), nil
 }

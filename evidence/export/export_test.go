@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/xml"
 	"errors"
 	"flag"
 	"fmt"
+	"html"
 	"io"
 	"os"
 	"strings"
@@ -33,12 +35,12 @@ func run(t *testing.T, s *store) (Summary, []byte, map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest, err := z.Verify()
+	report, err := z.Verify(evidence.Trust{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if manifest != sum.ManifestSHA256 || sum.Bytes != int64(out.Len()) || sum.Files != len(z.Paths()) {
-		t.Errorf("summary %+v does not fit the bundle: %d octets, %d files, manifest %s", sum, out.Len(), len(z.Paths()), manifest)
+	if report.ID != sum.BundleID || sum.Bytes != int64(out.Len()) || sum.Files != len(z.Paths()) || sum.Folder != z.Folder() {
+		t.Errorf("summary %+v does not fit the bundle: %d octets, %d files, %s", sum, out.Len(), len(z.Paths()), report.ID)
 	}
 	files := map[string]string{}
 	for _, p := range z.Paths() {
@@ -63,7 +65,7 @@ func TestGolden(t *testing.T) {
 	fmt.Fprintf(&got, "zip of %d octets, SHA-256 %s, stamped %s\n", len(zip), sha256Hex(zip), z.Time().Format(time.RFC3339))
 	for _, p := range z.Paths() {
 		fmt.Fprintf(&got, "-- %s --\n", p)
-		if strings.HasPrefix(p, "raw/") {
+		if strings.HasSuffix(p, ".mrt") {
 			fmt.Fprintf(&got, "%x\n", files[p])
 			continue
 		}
@@ -100,9 +102,9 @@ func TestSameStoreSameOctets(t *testing.T) {
 // TestJSONKeepsToTheSchema: what is exported is what is published.
 func TestJSONKeepsToTheSchema(t *testing.T) {
 	_, _, files := run(t, closed())
-	lines := strings.Split(strings.TrimSuffix(files["revisions.jsonl"], "\n"), "\n")
-	if len(lines) != 2 || lines[1]+"\n" != files["incident.json"] {
-		t.Errorf("revisions.jsonl has %d lines, the last of which should be incident.json:\n%s", len(lines), files["revisions.jsonl"])
+	lines := strings.Split(strings.TrimSuffix(files["data/revisions.jsonl"], "\n"), "\n")
+	if len(lines) != 2 || lines[1]+"\n" != files["data/incident.json"] {
+		t.Errorf("revisions.jsonl has %d lines, the last of which should be incident.json:\n%s", len(lines), files["data/revisions.jsonl"])
 	}
 	for _, l := range lines {
 		if err := schematest.Incident([]byte(l)); err != nil {
@@ -111,17 +113,14 @@ func TestJSONKeepsToTheSchema(t *testing.T) {
 	}
 }
 
-// TestMadeDataSaysSo: what no collector received is marked first in every text file that has a place for it, and in the name of the raw file.
+// TestMadeDataSaysSo: what no collector received is marked in every file that has a place for it, first where it can be, and in the
+// name of the raw file; and it is never signed.
 func TestMadeDataSaysSo(t *testing.T) {
 	for data, word := range map[detect.Data]string{detect.Reconstruction: "RECONSTRUCTION", detect.Synthetic: "SYNTHETIC", "of_later": "DATA \"of_later\""} {
 		sum, _, files := run(t, made(data))
 		marked := 0
 		for p, text := range files {
-			switch {
-			case p == "README.txt":
-				if !strings.HasPrefix(text, word) {
-					t.Errorf("%s: README.txt begins with %.40q", data, text)
-				}
+			switch name := p[strings.LastIndexByte(p, '/')+1:]; {
 			case strings.HasSuffix(p, ".csv"):
 				if !strings.HasPrefix(text, "# "+word) {
 					t.Errorf("%s: %s begins with %.40q", data, p, text)
@@ -132,21 +131,39 @@ func TestMadeDataSaysSo(t *testing.T) {
 					t.Errorf("%s: %s: %v", data, p, err)
 				}
 				marked++
-			case strings.HasPrefix(p, "raw/"):
-				if p == "raw/messages.mrt" {
+			case strings.HasSuffix(p, ".mrt"):
+				if p == "data/raw/bgp/messages.mrt" {
 					t.Errorf("%s: the raw file has the name of recorded ones", data)
 				}
-			case p != evidence.ManifestName && !strings.Contains(strings.SplitN(text, "\n", 2)[0], fmt.Sprintf(`"data":%q`, data)):
-				t.Errorf("%s: the first line of %s does not say so", data, p)
+			case strings.HasSuffix(p, ".md") || name == "LICENSE" || name == "CITATION.cff" || name == "citation.bib" || name == "csl.json" || name == "datacite.json" || name == "ro-crate-metadata.json":
+				if !strings.Contains(text, strings.Split(word, "\"")[0]) {
+					t.Errorf("%s: %s does not say so", data, p)
+				}
+			case name == "index.html" || name == "timeline.atom":
+				if !strings.Contains(html.UnescapeString(text), word) {
+					t.Errorf("%s: %s does not say so", data, p)
+				}
+			case strings.HasPrefix(p, "data/exports/"):
+				if !strings.Contains(text, string(data)) {
+					t.Errorf("%s: %s does not say so", data, p)
+				}
+			case strings.HasPrefix(p, "data/") && strings.Contains(name, ".json") && name != "provenance.jsonld":
+				if !strings.Contains(text, fmt.Sprintf(`"data":%q`, data)) {
+					t.Errorf("%s: %s does not say so", data, p)
+				}
 			}
 		}
-		if marked != 6 || !strings.HasPrefix(sum.Warnings[0], word) {
+		if marked != 8 || !strings.HasPrefix(sum.Warnings[0], word) {
 			t.Errorf("%s: %d tables marked, warnings %q", data, marked, sum.Warnings)
+		}
+		s := made(data)
+		if _, _, err := Build(t.Context(), s, s.inc.ID, Options{Edition: edition(1)}); !errors.Is(err, ErrNotSigned) {
+			t.Errorf("%s: can be signed: %v", data, err)
 		}
 	}
 	_, _, files := run(t, closed())
 	for p, text := range files {
-		if strings.HasPrefix(text, "#") || strings.Contains(text, "SYNTHETIC") || strings.Contains(text, "RECONSTRUCTION") {
+		if strings.HasPrefix(text, "#") && strings.HasSuffix(p, ".csv") || strings.Contains(text, "SYNTHETIC") || strings.Contains(text, "RECONSTRUCTION") {
 			t.Errorf("recorded data: %s is marked", p)
 		}
 	}
@@ -205,7 +222,7 @@ func TestRefusals(t *testing.T) {
 		"long message":   {nil, Limits{MessageBytes: 20}, "more than the limit of 20"},
 		"many inputs":    {nil, Limits{Inputs: 1}, "more than the limit of 1"},
 		"many peers":     {nil, Limits{Peers: 1}, "more than the limit of 1"},
-		"many octets":    {nil, Limits{Bytes: 3000}, "limit of 3000 octets"},
+		"many octets":    {nil, Limits{Bytes: 4000}, "limit of 4000 octets"},
 	} {
 		s := closed()
 		if c.spoil != nil {
@@ -239,13 +256,13 @@ func TestNoDigestIsSaid(t *testing.T) {
 	s.inc.Evidence, s.messages = nil, nil
 	sum, _, files := run(t, s)
 	for _, want := range []string{"states no evidence digest", "holds no raw messages"} {
-		if !strings.Contains(strings.Join(sum.Warnings, "\n"), want) || !strings.Contains(files["README.txt"], want) {
+		if !strings.Contains(strings.Join(sum.Warnings, "\n"), want) || !strings.Contains(files["data/LIMITS.md"], want) {
 			t.Errorf("%q is not said: %q", want, sum.Warnings)
 		}
 	}
 }
 
-// TestOpenIncident: the samples reach up to what is last known, and README.txt says that it is not over.
+// TestOpenIncident: the samples reach up to what is last known, and the page says that it is not over.
 func TestOpenIncident(t *testing.T) {
 	s := closed()
 	s.inc.End, s.inc.ClosedAt, s.inc.State = nil, detect.Time{}, detect.Confirmed
@@ -254,13 +271,11 @@ func TestOpenIncident(t *testing.T) {
 	if sum.Samples != 4 {
 		t.Errorf("%d samples, want the 4 of 01:20:02 to 06:59:58", sum.Samples)
 	}
-	for _, want := range []string{"still open at 2008-02-21T05:59:59Z", "is not over (state confirmed)"} {
-		if !strings.Contains(files["README.txt"], want) {
-			t.Errorf("README.txt does not say %q:\n%s", want, files["README.txt"])
-		}
+	if page := files["data/index.html"]; !strings.Contains(page, "still open at 2008-02-21T05:59:59Z") || !strings.Contains(page, "is not over (state confirmed)") {
+		t.Errorf("index.html does not say that it is open:\n%s", page)
 	}
-	if !strings.Contains(files["timeline.csv"], "2008-02-21T05:59:59Z,open_at,") {
-		t.Errorf("timeline.csv lacks open_at:\n%s", files["timeline.csv"])
+	if !strings.Contains(files["data/timeline.csv"], "2008-02-21T05:59:59Z,open_at,") {
+		t.Errorf("timeline.csv lacks open_at:\n%s", files["data/timeline.csv"])
 	}
 }
 
@@ -279,17 +294,16 @@ func TestHostileText(t *testing.T) {
 	s.inc.Title, s.inc.Entity.Name = "x\nSYNTH", "y\x1b]0;z\a"
 	s.inc.Revisions[1].Reason = "\u2028q"
 	_, _, files := run(t, s)
-	rows, err := csv.NewReader(strings.NewReader(files["peers.csv"])).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(files["data/working/peers.csv"])).ReadAll()
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
 	for p, text := range files {
-		if strings.HasPrefix(p, "raw/") {
+		if strings.HasSuffix(p, ".mrt") {
 			continue
 		}
-		if i := strings.IndexFunc(text, func(r rune) bool {
-			return r < ' ' && r != '\n' || r == '\u2028' && !strings.HasSuffix(p, "l") && p != "incident.json"
-		}); i >= 0 {
+		asJSON := strings.Contains(p, ".json") // escapes what is not plain
+		if i := strings.IndexFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == '\u2028' && !asJSON }); i >= 0 {
 			t.Errorf("%s has a control character at %d: %.40q", p, i, text[i:])
 		}
 		if strings.HasSuffix(p, ".csv") {
@@ -302,6 +316,25 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
+// TestPageRefersToNothing: index.html is one file that loads and runs nothing, whatever the incident is called.
+func TestPageRefersToNothing(t *testing.T) {
+	s := closed()
+	s.inc.Title, s.inc.Sources[0].Name = `</title><script>alert(1)</script><img src=x onerror=y>`, `"><svg onload=z>`
+	_, _, files := run(t, s)
+	page := files["data/index.html"]
+	for _, bad := range []string{"<script", "<img", "<svg onload", " src=\"", "<link", "@import", "url(http", "href="} {
+		if strings.Contains(page, bad) {
+			t.Errorf("index.html holds %s", bad)
+		}
+	}
+	if !strings.Contains(page, "<svg xmlns") || !strings.Contains(page, "default-src 'none'") {
+		t.Error("index.html has no figure, or no policy")
+	}
+	if err := xml.Unmarshal([]byte(files["data/timeline.atom"]), new(struct{ XMLName xml.Name })); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDocument: the published description names every file and every column as they are written.
 func TestDocument(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/evidence-format.md")
@@ -311,16 +344,15 @@ func TestDocument(t *testing.T) {
 	_, _, files := run(t, closed())
 	for p, text := range files {
 		want := "`" + p + "`"
-		if strings.HasSuffix(p, ".csv") {
-			header, _, _ := strings.Cut(text, "\n")
-			want += " | `" + header + "` |"
-		}
 		if !strings.Contains(string(doc), want) {
 			t.Errorf("the document lacks %s", want)
 		}
+		if header, _, _ := strings.Cut(text, "\n"); strings.HasSuffix(p, ".csv") && !strings.Contains(string(doc), want+" | `"+header+"` |") {
+			t.Errorf("the document lacks the columns of %s: %s", p, header)
+		}
 	}
-	for row := range strings.Lines(files["timeline.csv"]) {
-		if what := strings.Split(row, ",")[1]; what != "what" && !strings.Contains(string(doc), "`"+what+"`") {
+	for row := range strings.Lines(files["data/timeline.csv"]) {
+		if what := strings.Split(row, ",")[2]; what != "what" && !strings.Contains(string(doc), "`"+what+"`") {
 			t.Errorf("the document lacks the time line's %q", what)
 		}
 	}

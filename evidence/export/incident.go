@@ -17,7 +17,7 @@ func (b *builder) incident() error {
 	if err != nil {
 		return err
 	}
-	if err := b.add("incident.json", append(line, '\n')); err != nil {
+	if err := b.add("data/incident.json", append(line, '\n')); err != nil {
 		return err
 	}
 	if b.inc.Revision < 1 || b.inc.Revision > b.limits.Revisions {
@@ -38,11 +38,11 @@ func (b *builder) incident() error {
 		}
 		all.Write(line)
 		all.WriteByte('\n')
-		if err := b.room("revisions.jsonl", all.Len()); err != nil {
+		if err := b.room("data/revisions.jsonl", all.Len()); err != nil {
 			return err
 		}
 	}
-	return b.add("revisions.jsonl", all.Bytes())
+	return b.add("data/revisions.jsonl", all.Bytes())
 }
 
 // memberTable orders the members and adds members.csv.
@@ -66,7 +66,7 @@ func (b *builder) memberTable() error {
 		return cmp.Or(x.p.Compare(y.p), cmp.Compare(x.m.Origin, y.m.Origin), x.m.LostAt.Compare(y.m.LostAt.Time))
 	})
 	b.members = make([]detect.Member, 0, len(order))
-	t := b.newTable("members.csv", "incident", "prefix", "origin", "units", "deaggregated", "first_withdrawal", "first_peer", "lost_at", "back_at", "withdrawn", "expected", "moved_from")
+	t := b.newTable("data/working/members.csv", "incident", "prefix", "origin", "units", "deaggregated", "first_withdrawal", "first_peer", "lost_at", "back_at", "withdrawn", "expected", "moved_from")
 	for _, k := range order {
 		m := k.m
 		b.members = append(b.members, m)

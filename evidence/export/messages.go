@@ -13,15 +13,21 @@ import (
 // mrtHeader is the length of the MRT common header; its last four octets are the length of what follows (RFC 6396 section 2).
 const mrtHeader = 12
 
+// Where the raw messages are, and where they came from.
+const (
+	rawFolder   = "data/raw/bgp/"
+	sourcesPath = rawFolder + "sources.csv"
+)
+
 // rawPath is where the messages lie. Messages that nobody received say so in the name, which survives when the file is copied out.
 func rawPath(d detect.Data) string {
 	switch d {
 	case detect.Live, detect.Archive:
-		return "raw/messages.mrt"
+		return rawFolder + "messages.mrt"
 	case detect.Reconstruction, detect.Synthetic:
-		return "raw/messages." + string(d) + ".mrt"
+		return rawFolder + "messages." + string(d) + ".mrt"
 	}
-	return "raw/messages.unknown.mrt"
+	return rawFolder + "messages.unknown.mrt"
 }
 
 // messages adds the raw messages, one after the other as received, and sources.csv, where each came from. It recomputes the
@@ -29,7 +35,7 @@ func rawPath(d detect.Data) string {
 func (b *builder) messages() error {
 	var raw bytes.Buffer
 	path := rawPath(b.inc.Data)
-	t := b.newTable("sources.csv", "seq", "time", "peer", "file", "file_sha256", "offset", "length", "sha256")
+	t := b.newTable(sourcesPath, "seq", "time", "peer", "file", "file_sha256", "offset", "length", "sha256")
 	var last uint64
 	n, err := b.src.Messages(b.ctx, b.inc.ID, func(m bgp.Message) error {
 		if err := b.ctx.Err(); err != nil {
@@ -66,7 +72,8 @@ func (b *builder) messages() error {
 	if e := b.inc.Evidence; e != nil && (e.Messages != n || e.SHA256 != b.digest.Sum()) {
 		return &MismatchError{ID: b.inc.ID, WantMessages: e.Messages, Messages: n, WantSHA256: cell(e.SHA256), StoredSHA256: b.digest.Sum()}
 	}
-	if err := b.add(path, raw.Bytes()); err != nil {
+	b.raw = raw.Bytes()
+	if err := b.add(path, b.raw); err != nil {
 		return err
 	}
 	return t.done()

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/csv"
 	"io"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/bgp/mrt"
 	"github.com/corewatch/corewatch/evidence"
 )
 
@@ -54,8 +54,16 @@ func TestRecordedMessages(t *testing.T) {
 	for off := 0; off < len(stream); {
 		n := 12 + int(binary.BigEndian.Uint32(stream[off+8:]))
 		raw := stream[off : off+n]
+		rec, err := mrt.NewBytesReader(raw).Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c mrt.Content
+		if err := new(mrt.Decoder).Decode(rec, &c); err != nil {
+			t.Fatal(err)
+		}
 		s.messages = append(s.messages, bgp.Message{
-			Seq: uint64(off), At: bgp.Seconds(int64(binary.BigEndian.Uint32(raw))), Peer: bgp.Peer{Collector: "rrc04", AS: 64501, Addr: netip.IPv4Unspecified()},
+			Seq: uint64(off), At: rec.Time, Peer: bgp.Peer{Collector: "rrc04", AS: c.PeerAS, Addr: c.PeerAddr},
 			Source: bgp.Source{Offset: int64(off), Length: uint32(n)}, Raw: raw,
 		})
 		d.Add(raw)
@@ -64,10 +72,10 @@ func TestRecordedMessages(t *testing.T) {
 	s.inc.Evidence.Messages, s.inc.Evidence.SHA256 = d.Messages(), d.Sum()
 	sum, _, files := run(t, s)
 	t.Logf("%d messages, %d octets of messages, bundle of %d", sum.Messages, len(stream), sum.Bytes)
-	if files["raw/messages.mrt"] != string(stream) {
+	if files["data/raw/bgp/messages.mrt"] != string(stream) {
 		t.Error("the messages one after the other are not the file they came from")
 	}
-	rows, err := csv.NewReader(bytes.NewReader([]byte(files["sources.csv"]))).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader([]byte(files["data/raw/bgp/sources.csv"]))).ReadAll()
 	if err != nil || len(rows) != len(s.messages)+1 {
 		t.Fatalf("%d rows for %d messages, %v", len(rows), len(s.messages), err)
 	}
@@ -91,7 +99,7 @@ func TestRecordedMessages(t *testing.T) {
 		}
 		return string(out)
 	}
-	got, want := text(filepath.Join(dir, "raw", "messages.mrt")), text(original)
+	got, want := text(filepath.Join(dir, "data", "raw", "bgp", "messages.mrt")), text(original)
 	if got != want || len(want) == 0 {
 		t.Errorf("bgpdump reads %d octets of text in the bundle, %d in the file", len(got), len(want))
 	}

@@ -27,7 +27,7 @@ func (b *builder) signals() error {
 	}
 	slices.Sort(names)
 	from, until := b.window()
-	t := b.newTable("signals.csv", "entity", "signal", "time", "expected", "lost", "unobservable", "prefixes", "lost_prefixes", "voting", "no_data")
+	t := b.newTable("data/working/signals.csv", "entity", "signal", "time", "expected", "lost", "unobservable", "prefixes", "lost_prefixes", "voting", "no_data")
 	for _, name := range slices.Compact(names) {
 		samples, err := b.src.Samples(b.ctx, b.inc.Entity.Key(), name, from, until)
 		if err != nil {
@@ -38,6 +38,7 @@ func (b *builder) signals() error {
 		}
 		samples = slices.Clone(samples)
 		slices.SortStableFunc(samples, func(x, y detect.Sample) int { return x.At.Compare(y.At.Time) })
+		b.series = append(b.series, samples...)
 		for _, s := range samples {
 			err := t.add(s.Entity, s.Signal, s.At.String(), strconv.FormatInt(s.Expected, 10), strconv.FormatInt(s.Lost, 10), strconv.FormatInt(s.Unobservable, 10),
 				strconv.Itoa(int(s.Prefixes)), strconv.Itoa(int(s.LostPrefixes)), strconv.Itoa(int(s.Voting)), strconv.FormatBool(s.NoData))
@@ -78,7 +79,7 @@ func (b *builder) inputTable() error {
 	if len(b.inputs) > b.limits.Inputs {
 		return fmt.Errorf("the run read %d inputs, more than the limit of %d", len(b.inputs), b.limits.Inputs)
 	}
-	t := b.newTable("inputs.csv", "name", "collector", "project", "sha256", "bytes", "format", "first", "last", "parsed", "skipped", "malformed", "elems")
+	t := b.newTable("data/working/inputs.csv", "name", "collector", "project", "sha256", "bytes", "format", "first", "last", "parsed", "skipped", "malformed", "elems")
 	for n, in := range b.inputs {
 		if err := localName(in.Name); err != nil {
 			return fmt.Errorf("input %d: %w", n, err)
@@ -115,7 +116,7 @@ func (b *builder) peers() error {
 	slices.SortStableFunc(peers, func(x, y bgp.PeerStatus) int {
 		return cmp.Or(cmp.Compare(x.Peer.Collector, y.Peer.Collector), cmp.Compare(x.Peer.AS, y.Peer.AS), x.Peer.Addr.Compare(y.Peer.Addr))
 	})
-	t := b.newTable("peers.csv", "peer", "state", "since", "last_message", "messages", "withdrawals", "duplicates", "known_v4", "known_v6", "full_feed", "faults", "note")
+	t := b.newTable("data/working/peers.csv", "peer", "state", "since", "last_message", "messages", "withdrawals", "duplicates", "known_v4", "known_v6", "full_feed", "faults", "note")
 	for _, p := range peers {
 		u := func(v uint64) string { return strconv.FormatUint(v, 10) }
 		err := t.add(p.Peer.String(), p.State, instant(p.Since), instant(p.LastMessage), u(p.Messages), u(p.Withdrawals), u(p.Duplicates),

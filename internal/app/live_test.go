@@ -248,7 +248,7 @@ func onlyTheRest(t *testing.T, dir string, store *sqlite.Store) {
 	}
 	for _, inc := range list {
 		var b bytes.Buffer
-		if err := evidenceTo(t.Context(), store, inc.ID, &b); err != nil {
+		if err := evidenceTo(t.Context(), store, "", inc.ID, &b); err != nil {
 			t.Errorf("evidence of %s: %v", inc.ID, err)
 		}
 	}

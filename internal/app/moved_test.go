@@ -26,7 +26,7 @@ func TestMovedEndToEnd(t *testing.T) {
 	}
 	id := list[0].ID
 	out := filepath.Join(t.TempDir(), "evidence.zip")
-	if _, err := ExportEvidence(ctx, dir, id, out); err != nil {
+	if _, err := (Export{Store: dir, ID: id, Out: out}).Run(ctx); err != nil {
 		t.Fatal(err)
 	}
 	s, err := sqlite.OpenReadOnly(ctx, dir)

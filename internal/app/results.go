@@ -1,17 +1,12 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/entity/reference"
-	"github.com/corewatch/corewatch/evidence/export"
 	"github.com/corewatch/corewatch/store/sqlite"
 )
 
@@ -73,41 +68,6 @@ func printIncident(w io.Writer, inc *detect.Incident, asJSON bool) error {
 		return err
 	}
 	_, err = fmt.Fprintf(w, "%s\n", line)
-	return err
-}
-
-// ExportEvidence writes the evidence of an incident to a zip file that did not exist before.
-func ExportEvidence(ctx context.Context, dir, id, out string) (export.Summary, error) {
-	s, err := sqlite.OpenReadOnly(ctx, dir)
-	if err != nil {
-		return export.Summary{}, err
-	}
-	defer s.Close()
-	if _, err := os.Lstat(out); err == nil {
-		return export.Summary{}, fmt.Errorf("%s exists; evidence is never written over", out)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(out), ".evidence-*")
-	if err != nil {
-		return export.Summary{}, fmt.Errorf("writing %s: %w", out, err)
-	}
-	defer os.Remove(tmp.Name())
-	sum, err := export.Write(ctx, s, id, export.Options{Software: Software()}, tmp)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return export.Summary{}, err
-	}
-	return sum, os.Rename(tmp.Name(), out)
-}
-
-// evidenceTo writes evidence into memory first, so that a failure is an error page and not half a file.
-func evidenceTo(ctx context.Context, s *sqlite.Store, id string, w io.Writer) error {
-	var b bytes.Buffer
-	if _, err := export.Write(ctx, s, id, export.Options{Software: Software()}, &b); err != nil {
-		return notFound(err)
-	}
-	_, err := b.WriteTo(w)
 	return err
 }
 

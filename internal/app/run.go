@@ -119,9 +119,9 @@ func (r Monitor) Run(ctx context.Context) error {
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
 		Evidence: func(ctx context.Context, demo bool, id string, w io.Writer) error {
 			if demo {
-				return evidenceTo(ctx, demoStore, id, w)
+				return evidenceTo(ctx, demoStore, "", id, w)
 			}
-			return evidenceTo(ctx, store, id, w)
+			return evidenceTo(ctx, store, r.Data, id, w)
 		},
 	})
 	if err != nil {

@@ -149,11 +149,11 @@ func TestResults(t *testing.T) {
 		t.Error("an incident that is not there is shown")
 	}
 	zipped := filepath.Join(out, "e.zip")
-	sum, err := ExportEvidence(ctx, dir, id, zipped)
+	sum, err := (Export{Store: dir, ID: id, Out: zipped}).Run(ctx)
 	if err != nil || sum.Messages == 0 || sum.Members == 0 {
 		t.Fatalf("export: %+v %v", sum, err)
 	}
-	if _, err := ExportEvidence(ctx, dir, id, zipped); err == nil {
+	if _, err := (Export{Store: dir, ID: id, Out: zipped}).Run(ctx); err == nil {
 		t.Error("evidence was written over")
 	}
 	if left, _ := filepath.Glob(filepath.Join(out, ".evidence-*")); len(left) > 0 {

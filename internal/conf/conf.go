@@ -35,6 +35,7 @@ type Config struct {
 	Archives   Archives      `json:"archives"`   // where what the collectors published is fetched from
 	Keep       Keep          `json:"keep"`       // how much of what is received live stays on the disk
 	Clock      Clock         `json:"clock"`      // who is asked how far the machine's clock is off
+	Operator   Operator      `json:"operator"`   // who answers for what is published, and signs it
 }
 
 // Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
@@ -173,6 +174,9 @@ func Parse(text []byte) (Config, error) {
 		return c, fmt.Errorf("keep.free_gib: %d; want 0 to 100,000", k.FreeGiB)
 	}
 	if err := ntpServers(c.Clock.Servers); err != nil {
+		return c, err
+	}
+	if err := c.Operator.check(); err != nil {
 		return c, err
 	}
 	return c, Check(c.Detect, c.Peers)

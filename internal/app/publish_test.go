@@ -1,0 +1,370 @@
+package app
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/corewatch/corewatch/bgp/mrt"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/evidence"
+	"github.com/corewatch/corewatch/evidence/export"
+	"github.com/corewatch/corewatch/evidence/keys"
+	"github.com/corewatch/corewatch/evidence/ledger"
+	"github.com/corewatch/corewatch/evidence/tsa/tsatest"
+	"github.com/corewatch/corewatch/store/sqlite"
+)
+
+// program finds a program that a reader of a bundle would use. Without it the test says what did not run; on CI that is a failure.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	p, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not installed: %v", name, err)
+		}
+		t.Skipf("%s is not installed: what it says about a bundle was not checked", name)
+	}
+	return p
+}
+
+// says runs a program in a folder and wants words of its output.
+func says(t *testing.T, dir, stdin, want, name string, args ...string) {
+	t.Helper()
+	c := exec.Command(program(t, name), args...)
+	c.Dir = dir
+	if stdin != "" {
+		f, err := os.Open(filepath.Join(dir, stdin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		c.Stdin = f
+	}
+	out, err := c.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), want) {
+		t.Errorf("%s %v: %v, want %q in\n%.2000s", name, args, err, want, out)
+	}
+}
+
+// press is an operator with a store, a ledger and a time stamp authority that can be away.
+type press struct {
+	t      *testing.T
+	store  string
+	config string
+	ca     string
+	away   bool
+	now    time.Time
+}
+
+func newPress(t *testing.T, store string) *press {
+	t.Helper()
+	tsa := tsatest.New(t, "Test TSA")
+	p := &press{t: t, store: store, ca: tsa.CA, now: time.Now()}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.away {
+			http.Error(w, "away", http.StatusServiceUnavailable)
+			return
+		}
+		tsa.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	p.config = filepath.Join(t.TempDir(), "corewatch.yaml")
+	text := fmt.Sprintf("operator:\n  name: Example Watch\n  contact: mail@watch.example\n  licence: CC-BY-4.0\n  time_stamps:\n    - {name: test, url: %q, ca: %q}\n", srv.URL, tsa.CA)
+	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open(t.Context(), filepath.Join(store, bundleLedgerFolder), ledger.Options{Keys: filepath.Join(store, bundleKeysFolder), Origin: "log.example/test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(t.Context(), ledger.Record{Kind: ledger.Software, At: time.Unix(1, 0), Name: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *press) freeze(id string) Published {
+	p.t.Helper()
+	out, err := Publish{Config: p.config, Store: p.store, ID: id, Now: func() time.Time { return p.now }, Log: zerolog.Nop()}.Run(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
+// export exports to a new file.
+func (p *press) export(id string, version int) (string, export.Summary) {
+	p.t.Helper()
+	out := filepath.Join(p.t.TempDir(), "b.zip")
+	sum, err := Export{Store: p.store, ID: id, Out: out, Version: version}.Run(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out, sum
+}
+
+// TestPakistanBundle freezes the outage of Pakistan as route-views2 recorded it, with the authority away at first, and has everything
+// that a stranger has at hand check the bundle: no network, no part of the monitor.
+func TestPakistanBundle(t *testing.T) {
+	dir := needData(t, "a bundle of the outage of Pakistan")
+	tables, store := t.TempDir(), t.TempDir()
+	b, err := os.ReadFile(filepath.Join(dir, "reference", "as2org", "20080402.as-org2info.jsonl.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(tables, "20080402.as-org2info.jsonl.gz"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, at := range []string{"02[03]", "0215", "0245", "03", "04", "050", "051", "0534"} {
+		list, _ := filepath.Glob(filepath.Join(dir, "mrt", "rv2008", "updates.20080221."+at+"*"))
+		for _, f := range list {
+			files = append(files, "route-views2="+f)
+		}
+	}
+	list, _ := replayed(t, Replay{Files: files, Reference: tables, Store: store})
+	inc := pick(t, list, "country:PK", "2008-02-21T02:59:00Z")
+	if inc == nil {
+		return
+	}
+	p := newPress(t, store)
+	p.away = true
+	first := p.freeze(inc.ID)
+	if !errors.Is(first.Lacks, evidence.ErrIncomplete) || first.Version != 1 || !first.New {
+		t.Errorf("with the authority away: %+v", first)
+	}
+	p.away = false
+	second := p.freeze(inc.ID)
+	if second.Lacks != nil || second.Version != 1 || second.New || second.BundleID != first.BundleID {
+		t.Errorf("with the authority back: %+v", second)
+	}
+	one, sum := p.export(inc.ID, 0)
+	if third := p.freeze(inc.ID); third.Lacks != nil || third.New {
+		t.Errorf("frozen a third time: %+v", third)
+	}
+	two, _ := p.export(inc.ID, 1)
+	x, err1 := os.ReadFile(one)
+	y, err2 := os.ReadFile(two)
+	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(x, y) {
+		t.Errorf("two exports of the frozen version differ (%v)", err)
+	}
+	if sum.BundleID != first.BundleID || sum.Identifier != inc.ID+"/v1" {
+		t.Errorf("%+v", sum)
+	}
+
+	// corewatch-verify, as a reader has it.
+	bin := filepath.Join(t.TempDir(), "corewatch-verify")
+	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/corewatch-verify").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	checkpoint := filepath.Join(store, bundleLedgerFolder, "checkpoint")
+	says(t, ".", "", "VERIFIED", bin, "--key", first.Signer, "--checkpoint", checkpoint, "--tsa-ca", p.ca, one)
+
+	// Stock tools.
+	out := t.TempDir()
+	says(t, out, "", "", "unzip", "-q", one)
+	in := filepath.Join(out, sum.Folder)
+	says(t, in, "", "data/timeline.json: OK", "sha256sum", "--strict", "-c", "manifest-sha256.txt")
+	says(t, in, "", "keys/allowed_signers: OK", "sha256sum", "--strict", "-c", "tagmanifest-sha256.txt")
+	says(t, in, "", "tlog-proof: OK", "sha256sum", "--strict", "-c", "seals-sha256.txt")
+	for file, space := range map[string]string{"tagmanifest-sha256.txt": evidence.Namespace, "seals-sha256.txt": evidence.SealsNamespace} {
+		says(t, in, file, first.Signer, "ssh-keygen", "-Y", "verify", "-f", "keys/allowed_signers", "-I", evidence.Namespace, "-n", space, "-s", file+".sig")
+	}
+	says(t, in, "", "Verification: OK", "openssl", "ts", "-verify", "-data", "tagmanifest-sha256.txt", "-in", "tagmanifest-sha256.txt.test.tsr", "-CAfile", p.ca)
+	says(t, in, "", "logged in log.example/test, entry 1 of 2", "python3", "verify.py")
+	says(t, in, "", "consistent", "sh", "verify.sh")
+	says(t, in, "", "|W|", "bgpdump", "-v", "-m", "data/raw/bgp/messages.mrt")
+
+	rowsLead(t, in, files)
+	r := EvidenceReplay{Bundle: one, Out: io.Discard, Log: zerolog.Nop()}
+	if !raceDetector {
+		r.Inputs, r.Reference = files, tables
+	}
+	if err := r.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// rowsLead follows every row of sources.csv to its octets in the original file, and compares them with those in the bundle.
+func rowsLead(t *testing.T, in string, files []string) {
+	t.Helper()
+	raw, err1 := os.ReadFile(filepath.Join(in, "data", "raw", "bgp", "messages.mrt"))
+	text, err2 := os.ReadFile(filepath.Join(in, "data", "raw", "bgp", "sources.csv"))
+	rows, err3 := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err := errors.Join(err1, err2, err3); err != nil || len(rows) < 1000 {
+		t.Fatalf("%d rows: %v", len(rows), err)
+	}
+	content := map[string][]byte{}
+	for _, row := range rows[1:] {
+		name, offset, length := row[3], number(t, row[5]), number(t, row[6])
+		if content[name] == nil {
+			i := slices.IndexFunc(files, func(f string) bool { return filepath.Base(f) == filepath.Base(name) })
+			if i < 0 {
+				t.Fatalf("%s is none of the files", name)
+			}
+			content[name] = unpackedFile(t, strings.TrimPrefix(files[i], "route-views2="))
+		}
+		if !bytes.Equal(content[name][offset:offset+length], raw[:length]) {
+			t.Fatalf("row %v does not lead to its message", row)
+		}
+		raw = raw[length:]
+	}
+	if len(raw) != 0 {
+		t.Errorf("%d octets of messages without a row", len(raw))
+	}
+}
+
+func number(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func unpackedFile(t *testing.T, name string) []byte {
+	t.Helper()
+	f, err := mrt.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestNothingIsSignedForNobody: without an operator, and of data that nobody measured, there are only drafts.
+func TestNothingIsSignedForNobody(t *testing.T) {
+	store := t.TempDir()
+	list, _ := replayed(t, Replay{Files: []string{filepath.Join(scenarioFolder, "returns-elsewhere.txt")}, Store: store, Log: zerolog.Nop()})
+	id := list[0].ID
+	if _, err := (Publish{Store: store, ID: id}).Run(t.Context()); !errors.Is(err, errNobody) {
+		t.Errorf("without an operator: %v", err)
+	}
+	config := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(config, []byte("operator: {name: A, contact: b, licence: c}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Publish{Config: config, Store: store, ID: id}).Run(t.Context()); !errors.Is(err, export.ErrNotSigned) {
+		t.Errorf("of a scenario: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(store, editionsFolder, "*", "*")); len(left) > 0 {
+		t.Errorf("kept all the same: %v", left)
+	}
+	out := filepath.Join(t.TempDir(), "draft.zip")
+	if _, err := (Export{Store: store, ID: id, Out: out}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := (EvidenceReplay{Bundle: out, Out: io.Discard}).Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := (EvidenceReplay{Bundle: out, Inputs: []string{store}, Out: io.Discard}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "does not support it") {
+		t.Errorf("full replay of what cannot be fetched: %v", err)
+	}
+}
+
+// TestVersions: a new revision is a new version that supersedes the one before, a retraction is a version too, and what was frozen stays
+// as it is, whatever becomes of the store; damage to it is found before it is given out.
+func TestVersions(t *testing.T) {
+	store := t.TempDir()
+	list, _ := replayed(t, Replay{Files: []string{filepath.Join(scenarioFolder, "returns-elsewhere.txt")}, Store: store, Log: zerolog.Nop()})
+	inc := list[0]
+	revise(t, store, inc.ID, func(i *detect.Incident) { i.Data = detect.Archive })
+	p := newPress(t, store)
+	v1 := p.freeze(inc.ID)
+	one, _ := p.export(inc.ID, 0)
+	p.now = p.now.Add(48 * time.Hour)
+	revise(t, store, inc.ID, func(i *detect.Incident) { i.State = detect.Retracted })
+	v2 := p.freeze(inc.ID)
+	if v1.Version != 1 || v2.Version != 2 || !v2.New || v1.BundleID == v2.BundleID {
+		t.Fatalf("%+v, %+v", v1, v2)
+	}
+	f, err := editionsOf(store).open(inc.ID, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if i := f.report.Info; i.Supersedes != v1.BundleID || i.Status != evidence.Retracted {
+		t.Errorf("%+v", i)
+	}
+	again, _ := p.export(inc.ID, 1)
+	x, err1 := os.ReadFile(one)
+	y, err2 := os.ReadFile(again)
+	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(x, y) {
+		t.Errorf("version 1 is not what it was (%v)", err)
+	}
+	// The key that signs is replaced: what is frozen stays verifiable, and what comes is signed by the new one.
+	if _, err := keys.Rotate(filepath.Join(store, bundleKeysFolder), keys.Bundle, p.now, 24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	revise(t, store, inc.ID, func(i *detect.Incident) { i.State = detect.Closed })
+	if v3 := p.freeze(inc.ID); v3.Version != 3 || v3.Signer == v2.Signer {
+		t.Errorf("after a rotation: %+v", v3)
+	}
+	path := editionsOf(store).path(inc.ID, 2)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "damaged.zip")
+	if _, err := (Export{Store: store, ID: inc.ID, Out: out, Version: 2}).Run(t.Context()); err == nil {
+		t.Error("a damaged version was given out")
+	}
+	if _, err := os.Lstat(out); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a damaged version was written: %v", err)
+	}
+}
+
+// revise stores one more revision of an incident.
+func revise(t *testing.T, store, id string, change func(*detect.Incident)) {
+	t.Helper()
+	ctx := t.Context()
+	s, err := sqlite.Open(ctx, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	inc, err := s.Incident(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	members, err := s.Members(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(inc)
+	inc.Revision++
+	inc.Revisions = append(inc.Revisions, detect.Revision{Revision: inc.Revision, At: inc.Revisions[len(inc.Revisions)-1].At, State: inc.State, Change: "changed by a test"})
+	if err := s.SaveRevision(ctx, inc, members); err != nil {
+		t.Fatal(err)
+	}
+}
