@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -251,12 +253,13 @@ func TestMD5(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		before := dropped(t, "TCPMD5Failure")
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); them.Run(ctx) }()
 		if c.password != "wrong" {
 			l.until("a session", func() bool { return slices.Equal(l.states(c.from), []bgp.State{bgp.Established}) })
-		} else if !sleep(ctx, 500*time.Millisecond) || len(l.states(c.from)) != 2 {
+		} else if l.until("the kernel drops it", func() bool { return dropped(t, "TCPMD5Failure") > before }); len(l.states(c.from)) != 2 {
 			t.Error("a session with the wrong password")
 		}
 		cancel()
@@ -315,13 +318,40 @@ func TestTTLSecurity(t *testing.T) {
 			mixed := speak(t, opt)
 			far := connectFrom(mixed, from.String())
 			far.next(wire.TypeOpen)
+			before := dropped(t, "TCPMinTTLDrop")
 			far.send(usual(65001).octets(t))
-			time.Sleep(200 * time.Millisecond)
+			mixed.until("the kernel drops it", func() bool { return dropped(t, "TCPMinTTLDrop") > before })
 			if s := mixed.neighbour(from.String()).State; s != openSent {
 				t.Errorf("%s after an OPEN from afar", s)
 			}
 		})
 	}
+}
+
+// dropped is how many packets the kernel has dropped for a reason: a counter of TcpExt.
+func dropped(t *testing.T, reason string) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/net/netstat")
+	if err != nil {
+		t.Skip(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "TcpExt:" {
+			continue
+		}
+		if i := slices.Index(names, reason); i >= 0 && i < len(words) {
+			n, err := strconv.Atoi(words[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		names = words
+	}
+	t.Skipf("this kernel does not count %s", reason)
+	return 0
 }
 
 // TestOptions: what cannot be used is refused with its reason.

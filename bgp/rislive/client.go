@@ -3,6 +3,7 @@ package rislive
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,6 +68,7 @@ type Status struct {
 	Counts    Counts
 	Waiting   spill.Figures // what was not yet taken
 	Attempts  uint64
+	Late      uint64 // messages that the service heard more than LateAfter before they came; they stand where they came
 	Lost      uint64 // records for which there was no room, or that could not be read back
 }
 
@@ -269,6 +271,12 @@ func (w *watch) run(ctx context.Context, conn *websocket.Conn, silent time.Durat
 	}
 }
 
+// LateAfter is how long a message may be under way before it is counted as late.
+const LateAfter = 5 * time.Minute
+
+// heardAt is the time of a record, to the second: when the collector had the message, as the service says.
+func heardAt(rec []byte) time.Time { return time.Unix(int64(binary.BigEndian.Uint32(rec)), 0) }
+
 // put queues a record.
 func (c *Client) put(collector string, rec []byte, err error, counts Counts) {
 	lost := uint64(0)
@@ -280,7 +288,11 @@ func (c *Client) put(collector string, rec []byte, err error, counts Counts) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status.Last, c.status.Counts = time.Now(), counts
+	now := time.Now()
+	c.status.Last, c.status.Counts = now, counts
+	if rec != nil && now.Sub(heardAt(rec)) > LateAfter {
+		c.status.Late++
+	}
 	c.status.Lost += lost
 	if err != nil && !errors.Is(err, ErrMalformed) {
 		c.status.Err = err

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,33 @@ func TestReconnectIsAGap(t *testing.T) {
 	asked := fmt.Sprint(s.asked[0])
 	if !strings.Contains(asked, "10.0.0.0/8") || !strings.Contains(asked, "includeRaw:true") || !strings.Contains(asked, "moreSpecific:true") {
 		t.Errorf("asked for %s", asked)
+	}
+}
+
+// Messages that come late, or twice, are records as any other, where they came: only when they came is known for sure. Late ones are counted.
+func TestLateAndTwice(t *testing.T) {
+	frame := func(ago time.Duration, kind string) []byte {
+		return fmt.Appendf(nil, `{"type":"ris_message","data":{"timestamp":%d.5,"peer":"192.0.2.7","peer_asn":"1140","id":"192.0.2.7-1","host":"rrc03.ripe.net","type":"UPDATE",%s}}`, time.Now().Add(-ago).Unix(), kind)
+	}
+	gone, there := `"path":[],"withdrawals":["44.32.91.0/24"]`, `"path":[1140,64512],"announcements":[{"next_hop":"192.0.2.7","prefixes":["44.32.91.0/24"]}]`
+	frames := [][]byte{frame(0, gone), frame(25*time.Minute, there), frame(25*time.Minute, there), frame(time.Minute, gone)}
+	s := serve(t, func(ctx context.Context, c *websocket.Conn) {
+		for _, f := range frames {
+			_ = c.Write(ctx, websocket.MessageText, f)
+		}
+		<-ctx.Done()
+	})
+	c := run(t, Options{Endpoint: s.endpoint()})
+	var got []string
+	for _, e := range take(t, c, len(frames)) {
+		got = append(got, elems(t, e.Raw)...)
+	}
+	const down, up = "1140 192.0.2.7 withdraw 44.32.91.0/24 0", "1140 192.0.2.7 announce 44.32.91.0/24 64512"
+	if want := []string{down, up, up, down}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if st := c.Status(); st.Late != 2 || st.Counts.Messages != 4 {
+		t.Errorf("%+v", st)
 	}
 }
 

@@ -97,3 +97,42 @@ func TestOpeningAgain(t *testing.T) {
 		t.Errorf("what was said again and withdrawn is not found: %q", f.log)
 	}
 }
+
+// TestEmptyEndFirst: a session that says that its table is complete before it announces anything, as ExaBGP does, has said nothing: what it announces then is the table
+// it begins with. Nothing is described by it, so that nothing opens for half an hour; with a second word at the end, at once.
+func TestEmptyEndFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		again bool  // it says so again, when it is done
+		lost  int64 // when the outage is, in seconds
+		want  bool
+	}{
+		"once":                   {false, 60, false},
+		"once, and half an hour": {false, 2000, true},
+		"twice":                  {true, 60, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ps := peers(20)
+			f := newFeedIn(t, atlas{})
+			f.m.Feeds([]Feed{{Name: "rrc00", Tables: true}}, at(0))
+			for _, p := range ps {
+				f.session(1, p, 5, bgp.Established)
+				f.endOfRIB(1.5, p)
+				f.say(2, p, bgp.Announce, blocks(0, 200)...)
+				if c.again {
+					f.endOfRIB(2.5, p)
+				}
+			}
+			f.speak = ps
+			f.run(c.lost)
+			f.all(float64(c.lost)+0.5, ps, bgp.Withdraw, blocks(0, 40)...)
+			f.run(c.lost + 60)
+			found := false
+			for _, line := range f.log {
+				found = found || strings.Contains(line, "opened")
+			}
+			if found != c.want {
+				t.Errorf("found %v: %q", found, f.log)
+			}
+		})
+	}
+}

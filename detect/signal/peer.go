@@ -261,7 +261,8 @@ func (p *peer) resync(at bgp.Micros, note string) {
 	}
 }
 
-// EndOfRIB is the peer's own word that its table of one family is complete (RFC 4724 section 2).
+// EndOfRIB is the peer's own word that its table of one family is complete (RFC 4724 section 2). Of a family in which nothing was announced since the session began it
+// says nothing: some routers send it before they begin with their table.
 func (m *Monitor) EndOfRIB(v6 bool) {
 	sig := detect.BGPv4
 	if v6 {
@@ -269,9 +270,9 @@ func (m *Monitor) EndOfRIB(v6 bool) {
 	}
 	p := m.curPeer
 	known := m.fams[sig].table.Counters(p.id).Announced > 0
-	if p.opening[sig] {
+	if p.opening[sig] && known {
 		p.opening[sig] = false
-		p.dumped[sig] = p.dumped[sig] || known // it described the session as a table dump does
+		p.dumped[sig] = true // it described the session as a table dump does
 	}
 	if p.health == peerResync && p.syncing[sig] && known {
 		m.believe(p, m.cur.At, int(sig))

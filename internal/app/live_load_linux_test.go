@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/corewatch/corewatch/bgp/collect"
 	"github.com/corewatch/corewatch/bgp/rislive"
 	"github.com/corewatch/corewatch/bgp/rislive/rislivetest"
 	"github.com/corewatch/corewatch/detect"
@@ -73,6 +76,7 @@ func resident(t *testing.T) int64 {
 // loaded is a live monitor of RIS Live with a store, and what sends to it.
 type loaded struct {
 	l      *live
+	dir    string // of its log
 	client *rislive.Client
 	sent   chan int // how many, once all are
 	cpu    time.Duration
@@ -114,7 +118,8 @@ func underLoad(t *testing.T, rate int, length time.Duration, spillBytes int64) *
 		rec: recordInto(t.Context(), store, detect.Live), conf: conf.Default(), logger: zerolog.Nop(), again: map[string]bool{}, tables: tableFolder{places: nowhere},
 		sources: []source{&risSource{client: client}},
 	}
-	if err := x.l.open(t.Context(), filepath.Join(dir, liveFolder)); err != nil {
+	x.dir = filepath.Join(dir, liveFolder)
+	if err := x.l.open(t.Context(), x.dir); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -153,19 +158,56 @@ func (x *loaded) until(t *testing.T) (sent int, most int64) {
 	}
 }
 
+// closed closes the monitor, and fails unless exactly so many records are in its segments, in the order of its journal.
+func (x *loaded) closed(t *testing.T, records int) {
+	t.Helper()
+	if err := x.l.close(); err != nil {
+		t.Fatal(err)
+	}
+	log, err := collect.Follow(x.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	n := 0
+	e, err := log.Next()
+	for ; err == nil; e, err = log.Next() {
+		if e.Item.Record != nil {
+			n++
+		}
+	}
+	if !errors.Is(err, io.EOF) || n != records {
+		t.Errorf("%d records are kept of %d, %v", n, records, err)
+	}
+}
+
+// mostResident is the bound of the memory of the test's process under load, the messages that the service sends included. Of the messages of the last 11 minutes
+// (peers.trace_window_s) the detector keeps those that changed something: no test lasts as long, so that their part grows with how many were sent.
+func mostResident(messages int) int64 { return 256<<20 + 100*int64(messages) }
+
+// soaked is a length, or the one that COREWATCH_SOAK says.
+func soaked(t *testing.T, length time.Duration) time.Duration {
+	t.Helper()
+	text := os.Getenv("COREWATCH_SOAK")
+	if text == "" {
+		return length
+	}
+	length, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return length
+}
+
 // TestLoad: 50,000 messages a second of a real collector, from the socket to the store: none is lost, and memory stays bounded. Three seconds of it, or
 // as long as COREWATCH_SOAK says.
 func TestLoad(t *testing.T) {
 	const rate = 50_000
 	length := 3 * time.Second
-	if text := os.Getenv("COREWATCH_SOAK"); text != "" {
-		var err error
-		if length, err = time.ParseDuration(text); err != nil {
-			t.Fatal(err)
-		}
-	} else if raceDetector {
+	if raceDetector {
 		length = time.Second / 4
 	}
+	length = soaked(t, length)
 	x := underLoad(t, rate, length, conf.DefaultSpill)
 	began, start := time.Now(), used(syscall.RUSAGE_SELF)
 	sent, most := x.until(t)
@@ -176,28 +218,29 @@ func TestLoad(t *testing.T) {
 	if sent != int(length.Seconds()*rate) || x.applied() != sent || st.Lost != 0 || st.Counts.Disagreed != 0 || x.l.meter.feed("rrc04").Gaps != 0 || st.Attempts != 1 {
 		t.Errorf("%d sent, %d applied, %+v", sent, x.applied(), st)
 	}
-	if most > 700<<20 {
+	if most > mostResident(sent) && !raceDetector {
 		t.Errorf("%d MiB resident", most>>20)
 	}
-	if err := x.l.close(); err != nil {
-		t.Fatal(err)
-	}
+	x.closed(t, sent)
 }
 
 // TestOverload: 200,000 a second while the monitor stands still, and little room: what is lost is counted, exactly, is a gap of its collector in the journal
-// and a monitor fault, and the connection stands.
+// and a monitor fault, memory stays bounded, and the connection stands. COREWATCH_SOAK as above: the monitor goes on after the first loss.
 func TestOverload(t *testing.T) {
 	length := time.Second
 	if raceDetector {
 		length /= 2
 	}
-	x := underLoad(t, 200_000, length, 2<<20)
+	x := underLoad(t, 200_000, soaked(t, length), 2<<20)
 	for end := time.Now().Add(time.Minute); x.client.Status().Lost == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("nothing is lost: %+v", x.client.Status())
 		}
 	}
-	sent, _ := x.until(t)
+	sent, resident := x.until(t)
+	if resident > mostResident(sent) && !raceDetector {
+		t.Errorf("%d MiB resident", resident>>20)
+	}
 	st := x.client.Status()
 	if most := st.Waiting.Memory + st.Waiting.Disk; x.applied()+int(st.Lost) != sent || st.Attempts != 1 || most > 8<<20 {
 		t.Errorf("%d sent, %d applied: %+v", sent, x.applied(), st)
@@ -212,8 +255,6 @@ func TestOverload(t *testing.T) {
 	if q := x.l.sources[0].(queued).queue(); q.Lost != st.Lost || q.Spilled == 0 {
 		t.Errorf("%+v", q)
 	}
-	t.Logf("%d sent, %d lost in %d gaps", sent, st.Lost, x.l.meter.feed("rrc04").Gaps)
-	if err := x.l.close(); err != nil {
-		t.Fatal(err)
-	}
+	t.Logf("%d sent, %d lost in %d gaps, at most %d MiB resident", sent, st.Lost, x.l.meter.feed("rrc04").Gaps, resident>>20)
+	x.closed(t, sent-int(st.Lost))
 }

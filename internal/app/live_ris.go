@@ -154,6 +154,9 @@ func (s *risSource) status() web.SourceStatus {
 		out.State = "connected"
 		out.Detail = fmt.Sprintf("%d messages and %d session states of %d frames; %d malformed, %d in which JSON and octets disagree",
 			c.Messages, c.States, c.Frames, c.Malformed, c.Disagreed)
+		if st.Late > 0 {
+			out.Detail += fmt.Sprintf("; %d came more than %s after the collector had them", st.Late, rislive.LateAfter)
+		}
 		if st.Err != nil {
 			out.Detail += "; " + public(st.Err)
 		}

@@ -32,6 +32,7 @@ func unreadable(t *testing.T, path string) {
 // TestUpdate: the program is replaced by another version while an outage is open. What was published stays as it is, octet for octet; nothing is doubled, and
 // what cannot be followed any more says so.
 func TestUpdate(t *testing.T) {
+	oneGoroutine(t)
 	s, err := scenario.Parse("short-outage.txt", []byte(shortOutage))
 	if err != nil {
 		t.Fatal(err)
@@ -59,9 +60,6 @@ func TestUpdate(t *testing.T) {
 			var log bytes.Buffer
 			var last *live
 			opened := 0
-			if raceDetector && c.state {
-				t.Skip("the other cases do what this one does, and more")
-			}
 			dir, said, store := watchedLiveWith(t, s, []int{stop}, c.kill, func(dir string, l *live) {
 				l.conf.Keep = conf.Default().Keep
 				if c.keep.GiB != 0 {
