@@ -196,3 +196,9 @@ func restID(m *Message) string {
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
+
+// joinedID is the ID of two messages that leave as one.
+func joinedID(a, b string) string {
+	h := sha256.Sum256([]byte("joined " + a + " " + b))
+	return hex.EncodeToString(h[:16])
+}

@@ -35,6 +35,7 @@ type Dispatcher struct {
 	busy  map[string]int64       // by receiver: the message that is being sent
 	again int                    // of these, how many were tried before
 	sent  map[string][]time.Time // by receiver, within the last hour
+	flood map[string]time.Time   // by receiver and occasion: until when more of a flood gathers; of the goroutine that decides
 	asked map[string]time.Time   // by receiver that had its messages of this hour: when retractions were looked for
 	wake  chan struct{}          // something was sent; made by Run
 	doing sync.WaitGroup
@@ -54,6 +55,7 @@ const (
 	breath      = 20 * time.Millisecond  // between two looks into the outbox
 	lookEvery   = 2 * time.Second        // for retractions behind the limit
 	tickEvery   = 500 * time.Millisecond // for what is due
+	floodEvery  = time.Minute            // between two messages of many incidents, of the same occasion, to one receiver
 )
 
 // Run decides and sends until ctx ends, then waits for what is being sent.
@@ -113,6 +115,7 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 	b.whole = func(id string) map[string]*Told {
 		t, err := d.told(ctx, id)
 		failed = errors.Join(failed, err)
+		b.told[id] = t // for the next that is part of it
 		return t
 	}
 	newest := map[string]int{}
@@ -137,7 +140,7 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 	}
 	d.mu.Lock() // nothing that is replaced here may be taken up meanwhile
 	defer d.mu.Unlock()
-	out, replaced, err := d.replace(ctx, out)
+	out, replaced, err := d.replace(ctx, now, out)
 	if err != nil {
 		return 0, err
 	}
@@ -154,8 +157,9 @@ func (d *Dispatcher) told(ctx context.Context, id string) (map[string]*Told, err
 }
 
 // replace takes out of what waits, and was never tried, what is out of date by what is said now; the rest of such a message is a message of its
-// own. An alert that was taken back before it left is not said at all. The caller holds mu.
-func (d *Dispatcher) replace(ctx context.Context, out []Outgoing) (kept []Outgoing, replaced []int64, err error) {
+// own. An alert that was taken back before it left is not said at all. What comes of a flood of incidents after its first message gathers. The
+// caller holds mu.
+func (d *Dispatcher) replace(ctx context.Context, now time.Time, out []Outgoing) (kept []Outgoing, replaced []int64, err error) {
 	held := map[string][]Outgoing{} // by receiver
 	for i := range out {
 		to := out[i].Message.Receiver
@@ -185,6 +189,10 @@ func (d *Dispatcher) replace(ctx context.Context, out []Outgoing) (kept []Outgoi
 		}
 		o.Message.Items = slices.DeleteFunc(o.Message.Items, func(i Item) bool { return i.First && i.Occasion == Retracted })
 		if len(o.Message.Items) > 0 {
+			if k := d.gathers(&o, list, now); k >= 0 {
+				changed[list[k].N] = true
+				o.join(&list[k])
+			}
 			kept = append(kept, o)
 		}
 	}
@@ -202,6 +210,42 @@ func (d *Dispatcher) replace(ctx context.Context, out []Outgoing) (kept []Outgoi
 		delete(held, o.Message.Receiver)
 	}
 	return kept, replaced, nil
+}
+
+// gathers holds a message of many incidents back when the receiver was told of many, for the same reason, within the last minute, and gives the
+// message among those held that it is to join; -1: none.
+func (d *Dispatcher) gathers(o *Outgoing, held []Outgoing, now time.Time) int {
+	why := o.Message.Items[0].Occasion
+	if len(o.Message.Items)+o.Message.More <= many || why == Retracted {
+		return -1
+	}
+	key := string(why) + " " + o.Message.Receiver
+	until := d.flood[key]
+	if !until.After(now) {
+		if d.flood == nil || len(d.flood) > batchSize {
+			d.flood = map[string]time.Time{}
+		}
+		d.flood[key] = now.Add(floodEvery)
+		return -1
+	}
+	if o.NotUntil.Before(until) {
+		o.NotUntil = until
+	}
+	return slices.IndexFunc(held, func(w Outgoing) bool {
+		return w.NotUntil.After(now) && len(w.Message.Items) > 0 && len(w.Message.Items)+w.Message.More > many && w.Message.Items[0].Occasion == why
+	})
+}
+
+// join takes the incidents of a message that waits into a later one, and empties it.
+func (o *Outgoing) join(w *Outgoing) {
+	m := &o.Message
+	m.ID = joinedID(m.ID, w.Message.ID)
+	m.Items = append(m.Items, w.Message.Items...)
+	slices.SortStableFunc(m.Items, func(a, b Item) int { return cmp.Compare(b.Incident.Severity, a.Incident.Severity) })
+	m.More += w.Message.More + max(0, len(m.Items)-mostItems)
+	m.Items = m.Items[:min(len(m.Items), mostItems)]
+	o.First = w.First
+	w.Message.Items = nil
 }
 
 // supersede makes an item stand for an older one that never left.

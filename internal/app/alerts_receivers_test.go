@@ -369,11 +369,14 @@ var quietLog = log.New(io.Discard, "", 0)
 func readEvent(t *testing.T, body io.Reader) alerts.Message {
 	var e struct {
 		ID   string
-		Data struct{ Items []alerts.Item }
+		Data struct {
+			Items []alerts.Item
+			More  int
+		}
 	}
 	if err := json.NewDecoder(body).Decode(&e); err != nil || len(e.Data.Items) == 0 {
 		t.Errorf("%v: %+v", err, e)
 		e.Data.Items = make([]alerts.Item, 1)
 	}
-	return alerts.Message{ID: e.ID, Items: e.Data.Items}
+	return alerts.Message{ID: e.ID, Items: e.Data.Items, More: e.Data.More}
 }
