@@ -79,8 +79,9 @@ func VerifySSH(sig []byte, namespace string, message []byte) (ed25519.PublicKey,
 	if len(sig) > maxSSHSIG {
 		return nil, fmt.Errorf("a signature of %d octets is longer than %d", len(sig), maxSSHSIG)
 	}
-	text, ok := bytes.CutPrefix(sig, []byte(armBegin))
-	if text, ok = bytes.CutSuffix(text, []byte(armEnd)); !ok {
+	text, begins := bytes.CutPrefix(sig, []byte(armBegin))
+	text, ends := bytes.CutSuffix(text, []byte(armEnd))
+	if !begins || !ends {
 		return nil, errors.New("it is no armoured SSH signature")
 	}
 	blob, err := base64.StdEncoding.DecodeString(string(text))
