@@ -2,10 +2,12 @@ package app
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -427,4 +429,40 @@ func revise(t *testing.T, store, id string, change func(*detect.Incident)) {
 	if err := s.SaveRevision(ctx, inc, members); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestHostileBundleReplay: the configuration in a bundle names nothing that a replay would connect to or read.
+func TestHostileBundleReplay(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			c.Close()
+			asked <- struct{}{}
+		}
+	}()
+	_, archive, inc := archived(t, "returns-elsewhere.txt")
+	in := export.Inputs{Replay: []string{"full"}, Incident: inc, Configuration: []byte(fmt.Sprintf(`{"clickhouse":{"address":%q},"reference":"/nonexistent"}`, l.Addr()))}
+	in.Inputs = []export.Input{{Name: "updates.mrt", Collector: "rrc00", SHA256: fileSHA256(t, filepath.Join(archive, "updates.mrt"))}}
+	if _, err := (EvidenceReplay{Inputs: []string{"rrc00=" + archive}, Out: io.Discard, Log: zerolog.Nop()}).full(t.Context(), &in); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-asked:
+		t.Error("a bundle made the replay connect to a server")
+	default:
+	}
+}
+
+func fileSHA256(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(b))
 }
