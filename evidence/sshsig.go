@@ -10,7 +10,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The namespaces of our signatures: one made for the one purpose is worth nothing for the other.
@@ -79,8 +82,9 @@ func VerifySSH(sig []byte, namespace string, message []byte) (ed25519.PublicKey,
 	if len(sig) > maxSSHSIG {
 		return nil, fmt.Errorf("a signature of %d octets is longer than %d", len(sig), maxSSHSIG)
 	}
-	text, ok := bytes.CutPrefix(sig, []byte(armBegin))
-	if text, ok = bytes.CutSuffix(text, []byte(armEnd)); !ok {
+	text, begins := bytes.CutPrefix(sig, []byte(armBegin))
+	text, ends := bytes.CutSuffix(text, []byte(armEnd))
+	if !begins || !ends {
 		return nil, errors.New("it is no armoured SSH signature")
 	}
 	blob, err := base64.StdEncoding.DecodeString(string(text))
@@ -119,25 +123,32 @@ func AllowedSigners(key ed25519.PublicKey) []byte {
 	return []byte(Namespace + ` namespaces="` + Namespace + "," + SealsNamespace + `" ` + AuthorizedKey(key) + "\n")
 }
 
+// keyWords are how the names of key types begin in OpenSSH's files.
+var keyWords = []string{"ssh-", "ecdsa-", "sk-"}
+
 // ParseKeys finds the Ed25519 keys in a file of OpenSSH public keys or allowed signers, and returns their fingerprints. Comments,
-// empty lines and keys of other kinds are passed over; a file without an Ed25519 key is an error.
+// empty lines and keys of other kinds are passed over. A file without an Ed25519 key is an error, and so is one that holds anything
+// else: a bundle given by mistake holds a key too, and would vouch for itself.
 func ParseKeys(text []byte) (fingerprints []string, err error) {
 	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
 		words := strings.Fields(line)
-		for i, w := range words {
-			if w != sshKey || i+1 == len(words) {
-				continue
-			}
-			blob, err := base64.StdEncoding.DecodeString(words[i+1])
-			if err != nil || len(blob) < ed25519.PublicKeySize || !bytes.Equal(blob, sshPublic(blob[len(blob)-ed25519.PublicKeySize:])) {
-				return nil, fmt.Errorf("the key %.40q is not an Ed25519 key", words[i+1])
-			}
-			fingerprints = append(fingerprints, Fingerprint(blob[len(blob)-ed25519.PublicKeySize:]))
-			break
+		i := slices.IndexFunc(words, func(w string) bool {
+			return slices.ContainsFunc(keyWords, func(k string) bool { return strings.HasPrefix(w, k) })
+		})
+		if i < 0 || i+1 >= len(words) || !utf8.ValidString(line) || strings.ContainsFunc(line, unicode.IsControl) {
+			return nil, fmt.Errorf("the line %.40q is no public key", line)
 		}
+		if words[i] != sshKey {
+			continue
+		}
+		blob, err := base64.StdEncoding.DecodeString(words[i+1])
+		if err != nil || len(blob) < ed25519.PublicKeySize || !bytes.Equal(blob, sshPublic(blob[len(blob)-ed25519.PublicKeySize:])) {
+			return nil, fmt.Errorf("the key %.40q is not an Ed25519 key", words[i+1])
+		}
+		fingerprints = append(fingerprints, Fingerprint(blob[len(blob)-ed25519.PublicKeySize:]))
 	}
 	if len(fingerprints) == 0 {
 		return nil, errors.New("it holds no ssh-ed25519 key")

@@ -38,8 +38,11 @@ type Report struct {
 // maxManifest bounds a manifest in memory.
 const maxManifest = MaxFiles * (64 + 2 + MaxPath + 1)
 
-// maxSeal bounds a time stamp.
-const maxSeal = 1 << 17
+// maxSeal bounds a time stamp, maxStamps how many there are.
+const (
+	maxSeal   = 1 << 17
+	maxStamps = 64
+)
 
 // Verify checks every octet of a bundle: the files against the manifests, the manifests against the signature, the seals against
 // their signed list, the log's proof. It needs no network. An error is a sentence that says what is wrong; one that wraps
@@ -220,6 +223,9 @@ func (b *Bundle) stamps(r *Report) error {
 		}
 		if !slices.Contains(r.Info.TimeStamps, name) {
 			return fmt.Errorf("%s is of an authority that bag-info.txt does not announce", m.path)
+		}
+		if len(got) == maxStamps {
+			return fmt.Errorf("it holds more than %d time stamps", maxStamps)
 		}
 		data, err := b.Read(m.path, maxSeal)
 		if err != nil {

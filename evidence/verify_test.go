@@ -347,3 +347,18 @@ func get(files []File, path string) string {
 	}
 	return ""
 }
+
+// BenchmarkVerify verifies a bundle of 100 MB. The goal is 10 s.
+func BenchmarkVerify(b *testing.B) {
+	m := smallBag(b, Signed)
+	for n := range 10 {
+		m.bag.Payload = append(m.bag.Payload, File{"data/raw/" + string(rune('0'+n)), bytes.Repeat([]byte{byte(n)}, 10_000_000)})
+	}
+	zip := m.zip(b)
+	b.SetBytes(int64(len(zip)))
+	for b.Loop() {
+		if r, err := verify(zip, trusted(m)); err != nil || !r.Trusted {
+			b.Fatal(err)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/corewatch/corewatch/evidence"
 	"github.com/corewatch/corewatch/evidence/tsa"
@@ -69,6 +70,7 @@ func run(args []string, out, errs io.Writer) int {
 		fmt.Fprintf(errs, "corewatch-verify: %v\n", err)
 		return exitUsage
 	}
+	out = printable{out}
 	report, err := check(flags.Arg(0), trust, roots, out)
 	switch {
 	case errors.Is(err, evidence.ErrIncomplete):
@@ -86,6 +88,22 @@ func run(args []string, out, errs io.Writer) int {
 		fmt.Fprintf(out, "CONSISTENT: the files fit each other and the signature of %s. Whose key that is, the bundle cannot prove: compare it with what the publisher says elsewhere, and give it with --key.\n", report.Info.Signer)
 	}
 	return exitUntrusted
+}
+
+// printable lets nothing through that a terminal would act on: certificates and checkpoints hold anybody's text.
+type printable struct{ w io.Writer }
+
+func (p printable) Write(b []byte) (int, error) {
+	text := strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, string(b))
+	if _, err := io.WriteString(p.w, text); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // fingerprint is a key's fingerprint as ssh-keygen prints it.

@@ -209,6 +209,10 @@ func (c citation) datacite() ([]byte, error) {
 		ID   string `json:"alternateIdentifier"`
 		Type string `json:"alternateIdentifierType"`
 	}
+	type identifier struct {
+		ID   string `json:"identifier"`
+		Type string `json:"identifierType"`
+	}
 	type rights struct {
 		Rights string `json:"rights"`
 	}
@@ -216,12 +220,13 @@ func (c citation) datacite() ([]byte, error) {
 		General string `json:"resourceTypeGeneral"`
 		Type    string `json:"resourceType"`
 	}
-	collected := c.From.String() + "/"
+	collected := c.From.String()
 	if !c.Until.IsZero() {
-		collected += c.Until.String()
+		collected += "/" + c.Until.String()
 	}
 	d := struct {
 		Schema       string        `json:"schemaVersion"`
+		Identifiers  []identifier  `json:"identifiers"`
 		Types        kinds         `json:"types"`
 		Creators     []name        `json:"creators"`
 		Titles       []title       `json:"titles"`
@@ -233,9 +238,9 @@ func (c citation) datacite() ([]byte, error) {
 		Version      string        `json:"version"`
 		Rights       []rights      `json:"rightsList,omitempty"`
 	}{
-		Schema: "http://datacite.org/schema/kernel-4", Types: kinds{"Dataset", "Evidence bundle"}, Creators: []name{{c.Publisher, "Organizational"}}, Titles: []title{{c.Title}},
+		Schema: "http://datacite.org/schema/kernel-4", Identifiers: []identifier{{c.ID, "incident and version"}}, Types: kinds{"Dataset", "Evidence bundle"}, Creators: []name{{c.Publisher, "Organizational"}}, Titles: []title{{c.Title}},
 		Publisher: c.Publisher, Year: strconv.Itoa(c.Published.Year()), Dates: []date{{collected, "Collected"}, {c.Published.Format(time.DateOnly), "Issued"}},
-		Alternates:   []alternate{{c.ID, "incident and version"}, {"sha256:" + c.Digest, "evidence digest"}},
+		Alternates:   []alternate{{"sha256:" + c.Digest, "evidence digest"}},
 		Descriptions: []description{{c.Abstract, "Abstract"}}, Version: c.Version,
 	}
 	if c.Licence != "" {

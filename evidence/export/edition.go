@@ -84,9 +84,13 @@ var verifyTemplate = template.Must(template.New("VERIFY.md").Parse(verifyText))
 
 // tags are the tag files that a bag does not make by itself.
 func (b *builder) tags(info evidence.Info) ([]evidence.File, error) {
+	url := ""
+	if b.edition != nil {
+		url = cell(b.edition.Operator.URL)
+	}
 	var text strings.Builder
 	err := verifyTemplate.Execute(&text, map[string]any{
-		"Mark": mark(b.inc.Data), "Info": info, "Signed": b.edition != nil, "Folder": evidence.FolderOf(info), "Raw": rawPath(b.inc.Data),
+		"Mark": mark(b.inc.Data), "Info": info, "Signed": b.edition != nil, "Folder": evidence.FolderOf(info), "Raw": rawPath(b.inc.Data), "URL": url,
 		"Data": cell(string(b.inc.Data)), "Namespace": evidence.Namespace, "SealsNamespace": evidence.SealsNamespace,
 	})
 	if err != nil {

@@ -75,20 +75,32 @@ func (s *store) Messages(_ context.Context, _ string, yield func(bgp.Message) er
 func (s *store) Inputs(context.Context) ([]bgp.Input, error)     { return s.inputs, nil }
 func (s *store) Peers(context.Context) ([]bgp.PeerStatus, error) { return s.peers, nil }
 
-// withdrawal is a BGP4MP_MESSAGE record (RFC 6396 section 4.4.2) of an UPDATE (RFC 4271 section 4.3) that withdraws one IPv4 prefix.
+// withdrawal is a record that withdraws.
 func withdrawal(at uint32, peer bgp.Peer, prefix netip.Prefix) []byte {
+	return record(at, peer, prefix.String(), true)
+}
+
+// record is a BGP4MP_MESSAGE record (RFC 6396 section 4.4.2) of an UPDATE (RFC 4271 section 4.3) that withdraws or announces one IPv4
+// prefix.
+func record(at uint32, peer bgp.Peer, text string, withdraw bool) []byte {
 	be := binary.BigEndian
+	prefix := netip.MustParsePrefix(text)
 	addr, local, net := peer.Addr.As4(), [4]byte{198, 51, 100, 1}, prefix.Addr().As4()
-	var update []byte
-	for range 16 {
-		update = append(update, 0xff)
-	}
 	routes := append([]byte{byte(prefix.Bits())}, net[:(prefix.Bits()+7)/8]...)
-	update = be.AppendUint16(update, uint16(16+2+1+2+len(routes)+2))
-	update = append(update, 2)
-	update = be.AppendUint16(update, uint16(len(routes)))
-	update = append(update, routes...)
-	update = be.AppendUint16(update, 0)
+	var fields []byte
+	if withdraw {
+		fields = be.AppendUint16(append(be.AppendUint16(nil, uint16(len(routes))), routes...), 0)
+	} else {
+		// ORIGIN IGP, AS_PATH of the peer alone, NEXT_HOP the peer.
+		attrs := []byte{0x40, 1, 1, 0, 0x40, 2, 4, 2, 1, byte(peer.AS >> 8), byte(peer.AS), 0x40, 3, 4, addr[0], addr[1], addr[2], addr[3]}
+		fields = append(be.AppendUint16([]byte{0, 0}, uint16(len(attrs))), append(attrs, routes...)...)
+	}
+	var message []byte
+	for range 16 {
+		message = append(message, 0xff)
+	}
+	message = append(be.AppendUint16(message, uint16(16+2+1+len(fields))), 2)
+	message = append(message, fields...)
 
 	var body []byte
 	body = be.AppendUint16(body, uint16(peer.AS))
@@ -96,7 +108,7 @@ func withdrawal(at uint32, peer bgp.Peer, prefix netip.Prefix) []byte {
 	body = be.AppendUint16(body, 0)
 	body = be.AppendUint16(body, 1)
 	body = append(append(body, addr[:]...), local[:]...)
-	body = append(body, update...)
+	body = append(body, message...)
 
 	var rec []byte
 	rec = be.AppendUint32(rec, at)

@@ -130,8 +130,8 @@ func lastOf(list []int) int {
 	return list[len(list)-1]
 }
 
-// keep puts a version in its place, whole and durable; write makes its octets. A new one never takes the place of another; one that is
-// sealed again replaces itself.
+// keep puts a version in its place, whole, verified and durable; write makes its octets. A new one never takes the place of another; one
+// that is sealed again replaces itself.
 func (e editions) keep(id string, version int, again bool, write func(io.Writer) error) (err error) {
 	to := e.path(id, version)
 	dir := filepath.Dir(to)
@@ -146,6 +146,11 @@ func (e editions) keep(id string, version int, again bool, write func(io.Writer)
 	if err = errors.Join(write(tmp), tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("keeping version %d of %s: %w", version, id, err)
 	}
+	made, err := openBundle(tmp.Name()) // what does not verify is not kept, and what is there is not replaced by it
+	if err != nil {
+		return fmt.Errorf("keeping version %d of %s: %w", version, id, err)
+	}
+	made.Close()
 	if again {
 		err = os.Rename(tmp.Name(), to)
 	} else {

@@ -15,6 +15,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/corewatch/corewatch/bgp"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/signal"
 	"github.com/corewatch/corewatch/evidence/export"
 )
 
@@ -95,8 +97,17 @@ func (r EvidenceReplay) full(ctx context.Context, in *export.Inputs) ([]byte, er
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	// Of the configuration only what decides: a bundle is anybody's, and a whole one could name servers to copy to.
+	c := configuration{detect.DefaultConfig(), signal.DefaultConfig()}
+	if err := json.Unmarshal(in.Configuration, &c); err != nil {
+		return nil, fmt.Errorf("inputs.json: configuration: %w", err)
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
 	config := filepath.Join(dir, "config.yaml") // JSON is YAML
-	if err := os.WriteFile(config, in.Configuration, 0o600); err != nil {
+	if err := os.WriteFile(config, text, 0o600); err != nil {
 		return nil, err
 	}
 	j, err := Replay{Config: config, Files: r.Inputs, Seeds: r.Seeds, Reference: r.Reference, Store: filepath.Join(dir, "store"), Err: io.Discard, Log: r.Log}.journal(ctx)

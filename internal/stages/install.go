@@ -34,6 +34,7 @@ var parts = []part{
 	{"npm", []string{"npm"}},
 	{"openssl", []string{"openssl"}},
 	{"prometheus-alertmanager", []string{"prometheus-alertmanager"}},
+	{"python3", []string{"python3"}},
 	{"ssh-keygen", []string{"openssh-client"}},
 	{"unzip", []string{"unzip"}},
 	{"vtysh", []string{"frr"}},
