@@ -35,6 +35,7 @@ type Config struct {
 	Archives   Archives      `json:"archives"`   // where what the collectors published is fetched from
 	Keep       Keep          `json:"keep"`       // how much of what is received live stays on the disk
 	Clock      Clock         `json:"clock"`      // who is asked how far the machine's clock is off
+	Ledger     Ledger        `json:"ledger"`     // digests of what is received and said live, in a log that only grows (docs/ledger.md)
 }
 
 // Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
@@ -89,7 +90,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, Ledger: Ledger{Enabled: true, CheckpointS: 60}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
 }
 
 // maxFile bounds a configuration file.
@@ -158,6 +159,9 @@ func Parse(text []byte) (Config, error) {
 		return c, fmt.Errorf("keep.gib: %d; want 1 to 100,000", k.GiB)
 	}
 	if err := ntpServers(c.Clock.Servers); err != nil {
+		return c, err
+	}
+	if err := c.Ledger.check(); err != nil {
 		return c, err
 	}
 	return c, Check(c.Detect, c.Peers)
