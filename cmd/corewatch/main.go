@@ -25,7 +25,7 @@ type cli struct {
 	Eval      evalCmd      `cmd:"" help:"Score the method against truth, beside the rules of others (docs/eval.md)."`
 	Explain   explainCmd   `cmd:"" help:"Say why there was, or was not, an alert about a place or network at an instant."`
 	Incidents incidentsCmd `cmd:"" help:"Read the incidents of a store."`
-	Evidence  evidenceCmd  `cmd:"" help:"Export the evidence behind an incident."`
+	Evidence  evidenceCmd  `cmd:"" help:"Export the evidence behind an incident, and look after the ledger and its keys."`
 	Reference referenceCmd `cmd:"" help:"Manage the tables that say which prefix belongs to which country and region."`
 	Alerts    alertsCmd    `cmd:"" help:"Try subscriptions, and look after what is to be sent."`
 	Config    configCmd    `cmd:"" help:"Check a configuration file, or print what is in force."`
@@ -109,9 +109,15 @@ type evidenceCmd struct {
 		Out   string `help:"Zip file to write; it must not exist." required:"" placeholder:"FILE"`
 		Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
 	} `cmd:"" help:"Write incident, timeline, raw messages and digests to a zip file."`
+	Fsck  fsckCmd  `cmd:"" help:"Compare what is stored with what the ledger vouches for."`
+	Keys  keysCmd  `cmd:"" help:"List and rotate the keys that sign."`
+	Proof proofCmd `cmd:"" help:"Print the proof that a revision of an incident is in the ledger."`
 }
 
-func (c *evidenceCmd) Run(ctx context.Context) error {
+func (c *evidenceCmd) Run(kctx *kong.Context, ctx context.Context) error {
+	if kctx.Selected().Name != "export" { // the others have a Run of their own
+		return nil
+	}
 	sum, err := app.ExportEvidence(ctx, c.Export.Store, c.Export.ID, c.Export.Out)
 	if err != nil {
 		return err
