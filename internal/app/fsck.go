@@ -49,6 +49,7 @@ type fsck struct {
 	highest   map[string]uint64   // revision of an incident that the ledger has
 	segments  map[uint64][]vouch  // by number of the input
 	blocks    map[uint64][]vouch  // of the journal, by entries up to it
+	written   map[string]vouch    // context documents
 	others    []vouch             // tables and keys
 	counts    map[ledger.Kind]int // records
 	done      struct{ revisions, segments, journals, tables, messages, gone int }
@@ -99,7 +100,7 @@ func (f *fsck) run(ctx context.Context) error {
 		return err
 	}
 	if f.findings == 0 { // what a changed ledger says is compared with nothing
-		for _, step := range []func(context.Context) error{f.inStore, f.lastStates, f.inJournal, f.inForce} {
+		for _, step := range []func(context.Context) error{f.inStore, f.lastStates, f.annotations, f.inJournal, f.inForce} {
 			if err := step(ctx); err != nil {
 				return err
 			}
@@ -136,6 +137,7 @@ func (f *fsck) ledger(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.written = map[string]vouch{}
 	f.revisions, f.highest, f.segments, f.blocks, f.counts = map[string][]vouch{}, map[string]uint64{}, map[uint64][]vouch{}, map[uint64][]vouch{}, map[ledger.Kind]int{}
 	var writing bool
 	f.r, writing, err = ledger.Check(ctx, folder, keyFolder, known, f.learn)
@@ -189,9 +191,15 @@ func (f *fsck) learn(i int64, r ledger.Record, err error) {
 		f.segments[r.Number] = append(f.segments[r.Number], v)
 	case ledger.Journal:
 		f.blocks[r.Number] = append(f.blocks[r.Number], v)
+	case ledger.Context:
+		f.written[contextKey(r.Name, r.Number)] = v
 	case ledger.Reference, ledger.Key:
 		f.others = append(f.others, v)
 	}
+}
+
+func contextKey(id string, n uint64) string {
+	return fmt.Sprintf("context of incident %s, revision %d", id, n)
 }
 
 func revisionKey(id string, n uint64) string { return fmt.Sprintf("incident %s, revision %d", id, n) }
@@ -236,6 +244,30 @@ func (f *fsck) inStore(ctx context.Context) error {
 		if !seen[place] {
 			f.find(place, "it was published (%s), and is not in the store any more", list[0])
 		}
+	}
+	return nil
+}
+
+// annotations compares what people wrote.
+func (f *fsck) annotations(ctx context.Context) error {
+	list, err := f.store.Annotations(ctx, "", 0)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		place := contextKey(list[i].Incident, uint64(list[i].Revision))
+		r, err := contextRecord(&list[i])
+		if err != nil {
+			f.find(place, "%s", err)
+			continue
+		}
+		if v, ok := f.written[place]; ok && !v.rec.Says(&r) {
+			f.find(place, "the store holds another text than was written (%s): it was changed afterwards", v)
+		}
+		delete(f.written, place)
+	}
+	for place, v := range f.written {
+		f.find(place, "it was written (%s), and is not in the store any more", v)
 	}
 	return nil
 }

@@ -69,6 +69,7 @@ type live struct {
 	again      map[string]bool   // collectors of which a source will give again what came meanwhile
 	feeds      map[string]bool   // that the journal of this run names
 	said       map[string]string // by source: why it gave nothing, as logged
+	heldSaid   bgp.Micros        // since when a hold keeps what would be given up, as logged
 }
 
 // source is where records come from. It never loses one: what take refuses to go on with comes again.

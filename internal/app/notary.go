@@ -17,6 +17,7 @@ import (
 	"github.com/corewatch/corewatch/bgp/collect"
 	order "github.com/corewatch/corewatch/bgp/journal"
 	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/evidence/annotation"
 	"github.com/corewatch/corewatch/evidence/keys"
 	"github.com/corewatch/corewatch/evidence/ledger"
 	"github.com/corewatch/corewatch/internal/conf"
@@ -53,6 +54,7 @@ type notary struct {
 	known map[[16]byte]struct{}
 	last  map[ledger.Kind]ledger.Record // the newest of the kinds of which only the newest is in force
 	due   time.Time                     // when the next checkpoint is
+	read  int64                         // what people wrote up to here was looked at
 
 	mu      sync.Mutex // guards what follows
 	waiting []ledger.Record
@@ -246,6 +248,9 @@ func (n *notary) write(ctx context.Context) (err error) {
 	for _, r := range list {
 		b.add(r)
 	}
+	if err := b.written(ctx); err != nil {
+		return err
+	}
 	if now.entries > 0 {
 		b.newest(ledger.Record{Kind: ledger.Journal, Number: now.entries, SHA256: now.head})
 	}
@@ -258,7 +263,7 @@ func (n *notary) write(ctx context.Context) (err error) {
 
 // open opens the ledger, which verifies it, and learns what is in it.
 func (n *notary) open(ctx context.Context) (err error) {
-	n.known, n.last = map[[16]byte]struct{}{}, map[ledger.Kind]ledger.Record{}
+	n.known, n.last, n.read = map[[16]byte]struct{}{}, map[ledger.Kind]ledger.Record{}, 0
 	strange := 0
 	n.l, err = ledger.Open(ctx, n.dir, ledger.Options{
 		Keys: n.keys, Origin: n.conf.Origin,
@@ -365,6 +370,33 @@ func (b *notaryBatch) all(ctx context.Context, until journalPlace) error {
 		return err
 	}
 	return eachEnded(ctx, b.of.live, until.entries, func(e *collect.Ended) { b.add(segmentRecord(e)) })
+}
+
+// written takes what people wrote since the last look, in this process or another.
+func (b *notaryBatch) written(ctx context.Context) error {
+	list, err := b.of.store.Annotations(ctx, "", b.of.read)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		r, err := contextRecord(&list[i])
+		if err != nil {
+			return err
+		}
+		b.add(r)
+		b.of.read = list[i].N
+	}
+	return nil
+}
+
+func contextRecord(a *sqlite.StoredAnnotation) (ledger.Record, error) {
+	d, err := annotation.Parse(a.Text)
+	if err != nil {
+		return ledger.Record{}, fmt.Errorf("context of incident %s, revision %d: %w", a.Incident, a.Revision, err)
+	}
+	return ledger.Record{
+		Kind: ledger.Context, Name: a.Incident, Number: uint64(a.Revision), Note: d.Revisions[len(d.Revisions)-1].Role, SHA256: sha256.Sum256(a.Text),
+	}, nil
 }
 
 // write writes all of it. What could not be written is found again when the ledger is opened anew.
