@@ -50,11 +50,12 @@ type notary struct {
 	every time.Duration // at most so long until a checkpoint holds what came
 
 	// What follows belongs to run.
-	l     *ledger.Ledger // nil while it cannot be opened
-	known map[[16]byte]struct{}
-	last  map[ledger.Kind]ledger.Record // the newest of the kinds of which only the newest is in force
-	due   time.Time                     // when the next checkpoint is
-	read  int64                         // what people wrote up to here was looked at
+	l       *ledger.Ledger // nil while it cannot be opened
+	known   map[[16]byte]struct{}
+	last    map[ledger.Kind]ledger.Record // the newest of the kinds of which only the newest is in force
+	due     time.Time                     // when the next checkpoint is
+	strange int                           // files of the inbox that are no records
+	read    int64                         // what people wrote up to here was looked at
 
 	mu      sync.Mutex // guards what follows
 	waiting []ledger.Record
@@ -146,8 +147,11 @@ func (n *notary) run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if now := time.Now(); !now.Before(n.due) {
+		if now := time.Now(); !now.Before(n.due) || n.handed() {
 			err := n.write(ctx)
+			if ctx.Err() != nil {
+				break
+			}
 			switch n.say(err); {
 			case err != nil:
 				n.due = time.Now().Add(ledgerAgain)
@@ -170,6 +174,15 @@ func (n *notary) run(ctx context.Context) {
 			n.log.Error().Err(err).Msg("closing the ledger")
 		}
 	}
+}
+
+// handed reports whether another process waits for a record.
+func (n *notary) handed() bool {
+	if n.l == nil {
+		return false
+	}
+	list, _, err := ledger.Inbox(n.dir)
+	return err == nil && len(list) > 0
 }
 
 // pending reports whether the store and the journal are still to be looked through.
@@ -254,11 +267,29 @@ func (n *notary) write(ctx context.Context) (err error) {
 	if now.entries > 0 {
 		b.newest(ledger.Record{Kind: ledger.Journal, Number: now.entries, SHA256: now.head})
 	}
+	inbox, bad, err := ledger.Inbox(n.dir)
+	if err != nil {
+		return err
+	}
+	if bad > 0 && bad != n.strange {
+		n.log.Warn().Int("files", bad).Msg("the inbox of the ledger holds what is no record of a bundle: it is left there")
+	}
+	n.strange = bad
+	for i := range inbox {
+		b.add(inbox[i].Record)
+	}
 	if err := b.write(ctx); err != nil {
 		return err
 	}
-	_, err = n.l.Publish(ctx)
-	return err
+	if _, err := n.l.Publish(ctx); err != nil {
+		return err
+	}
+	for i := range inbox {
+		if err := inbox[i].Done(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // open opens the ledger, which verifies it, and learns what is in it.
@@ -292,9 +323,12 @@ func (n *notary) note(r *ledger.Record) {
 	}
 }
 
-// mark stands for what a record says, whenever it was written.
+// mark stands for what a record says, whenever it was written; of a bundle, for the record as it is, because its proof is of these very octets.
 func mark(r ledger.Record) [16]byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d\n%d\n%s\n%x", r.Kind, r.Name, r.Number, r.Octets, r.Note, r.SHA256))
+	if r.Kind != ledger.Bundle {
+		r.At = time.Time{}
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%d\n%d\n%s\n%x", r.Kind, r.At.Unix(), r.Name, r.Number, r.Octets, r.Note, r.SHA256))
 	return [16]byte(sum[:16])
 }
 
@@ -361,10 +395,12 @@ func (b *notaryBatch) all(ctx context.Context, until journalPlace) error {
 			return nil
 		}
 		text, err := r.Text()
-		if err == nil {
-			b.add(revisionRecord(r.ID, r.Revision, r.Data, text))
+		if err != nil { // one that is damaged is found by fsck, and must not keep the others out
+			b.of.log.Warn().Err(err).Msg("a stored revision cannot be vouched for")
+			return nil
 		}
-		return err
+		b.add(revisionRecord(r.ID, r.Revision, r.Data, text))
+		return nil
 	})
 	if err != nil {
 		return err
@@ -379,11 +415,11 @@ func (b *notaryBatch) written(ctx context.Context) error {
 		return err
 	}
 	for i := range list {
-		r, err := contextRecord(&list[i])
-		if err != nil {
-			return err
+		if r, err := contextRecord(&list[i]); err != nil {
+			b.of.log.Warn().Err(err).Msg("what people wrote cannot be vouched for")
+		} else {
+			b.add(r)
 		}
-		b.add(r)
 		b.of.read = list[i].N
 	}
 	return nil

@@ -202,4 +202,72 @@ func TestLedgerThatFails(t *testing.T) {
 	}
 }
 
+// A bundle that another process hands over while the monitor holds the ledger is in it at once, once, with the proof for who handed it over; anything else that lies
+// there is left.
+func TestHandedOver(t *testing.T) {
+	dir := t.TempDir()
+	store, err := sqlite.OpenMemory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	n := newNotary(conf.Default().Ledger, dir, store, zerolog.Nop())
+	if err := n.write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { n.run(ctx); close(ended) }()
+	set, err := keys.Read(filepath.Join(dir, keysFolder), keys.Ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(dir, ledgerFolder)
+	known, err := set.NoteVerifiers(ledger.Origin(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := ledger.Record{Kind: ledger.Bundle, At: time.Unix(1_700_000_000, 0), Name: "PK-1", Number: 1, SHA256: [32]byte{7}}
+	patience, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 2 {
+		proof, err := ledger.HandOver(patience, folder, rec, known)
+		if err != nil || !bytes.HasPrefix(proof, []byte("c2sp.org/tlog-proof@v1\nindex ")) {
+			t.Fatalf("%v: %s", err, proof)
+		}
+	}
+	rec.Kind = ledger.Revision
+	if _, err := ledger.HandOver(patience, folder, rec, known); err == nil {
+		t.Error("a revision was handed over")
+	}
+	inbox := filepath.Join(folder, "inbox")
+	rec.Note = "live"
+	leaf, err := rec.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"a.record": leaf, "b.record": []byte("x"), "c.txt": []byte("x")} {
+		if err := os.WriteFile(filepath.Join(inbox, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	<-ended
+	bundles := 0
+	if err := ledgerOf(t, dir).Walk(func(_ int64, r ledger.Record, err error) error {
+		if r.Kind == ledger.Bundle {
+			bundles++
+		}
+		if r.Kind == ledger.Revision {
+			t.Error("a revision that somebody put into the inbox was taken")
+		}
+		return err
+	}); err != nil || bundles != 1 {
+		t.Errorf("%d records of the bundle, %v", bundles, err)
+	}
+	if list, err := os.ReadDir(inbox); err != nil || len(list) != 3 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
 func endedCounter(n *int) func(*collect.Ended) { return func(*collect.Ended) { *n++ } }

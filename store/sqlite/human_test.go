@@ -68,7 +68,7 @@ func TestHumanBeside(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	holds, err := b.Holds(t.Context())
-	if err != nil || len(holds) != 3 || !holds[0].Held || holds[1].Held || !holds[0].At.Equal(at) {
+	if err != nil || len(holds) != 4 || !holds[1].Held || holds[2].Held || !holds[1].At.Equal(at) { // the first one is of fill
 		t.Errorf("%+v, %v", holds, err)
 	}
 	if after := measured(); after != before || before == "" {
