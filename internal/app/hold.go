@@ -18,20 +18,19 @@ import (
 // holdLead is how long before the earliest start of a held incident the messages are kept: the tables that were there, and what led to it.
 const holdLead = 24 * 3600 * second
 
-// heldFrom is the instant from which on a hold keeps everything received live; far in the future when there is none.
-func (r *recorder) heldFrom() (bgp.Micros, error) {
+// heldFrom is the instant from which on holds keep everything received live; far in the future when there is none. Where it cannot be told, everything is kept:
+// what is given up does not come back.
+func (l *live) heldFrom() bgp.Micros {
 	from := bgp.Micros(math.MaxInt64)
-	if !r.on() {
-		return from, nil
+	if !l.rec.on() {
+		return from
 	}
-	list, err := r.store.Holds(r.ctx)
-	if err != nil {
-		return 0, err
-	}
+	list, err := l.rec.store.Holds(l.rec.ctx)
 	for _, h := range inHold(list) {
-		inc, err := r.store.Incident(r.ctx, h.Incident)
-		if err != nil {
-			return 0, err
+		inc, failed := l.rec.store.Incident(l.rec.ctx, h.Incident)
+		if failed != nil {
+			err = failed
+			break
 		}
 		start := inc.Start.Time
 		if !inc.Start.Earliest.IsZero() && inc.Start.Earliest.Before(start.Time) {
@@ -39,7 +38,11 @@ func (r *recorder) heldFrom() (bgp.Micros, error) {
 		}
 		from = min(from, bgp.Micros(start.UnixMicro())-holdLead)
 	}
-	return from, nil
+	if err != nil {
+		l.logger.Error().Err(err).Msg("which incidents are held cannot be told: nothing is given up")
+		return 0
+	}
+	return from
 }
 
 // inHold are the holds that are not lifted, in the order in which they were put.

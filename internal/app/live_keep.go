@@ -57,10 +57,7 @@ func (l *live) anchored(b order.Base) error {
 // What incidents rest on is in the store since they were suspected: it is no part of this.
 func (l *live) retain() error {
 	dir := filepath.Dir(l.kept)
-	held, err := l.rec.heldFrom()
-	if err != nil {
-		return err
-	}
+	held := l.heldFrom()
 	for len(l.anchors) > 0 {
 		next := l.anchors[0]
 		if next.Base.Entries <= l.log.Journal().Base().Entries { // where the journal begins already
