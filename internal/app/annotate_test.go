@@ -88,6 +88,13 @@ func TestContextIsApart(t *testing.T) {
 	if after := measured(); !bytes.Equal(before, after) {
 		t.Error("what was measured has changed")
 	}
+	secret, err := os.ReadFile(filepath.Join(dir, keysFolder, "ledger-0001.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, seed, _ := strings.Cut(strings.TrimSpace(string(secret)), "seed "); seed == "" || bytes.Contains(measured(), []byte(seed)) {
+		t.Error("the evidence holds the key")
+	}
 	for _, c := range []struct {
 		public, json bool
 		want         string
