@@ -110,7 +110,7 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err := sweep(l.dir); err != nil {
 		return err
 	}
-	if v.head.Size > 0 { // where the note was gone, the checkpoint stands for it
+	if v.adopted { // the note was gone: the checkpoint stands for it
 		if err := replaceFile(filepath.Join(l.opt.Keys, headName), []byte(v.head.text()), 0o600); err != nil {
 			return fmt.Errorf("ledger: noting what was signed: %w", err)
 		}

@@ -79,6 +79,7 @@ func readHead(name string) (Checkpoint, error) {
 type verified struct {
 	tree            *frontier
 	head, published Checkpoint
+	adopted         bool // head is the checkpoint, because nothing was noted
 }
 
 // verify computes the tree of a ledger from its leaves, and compares it with everything that was said of it. It writes nothing.
@@ -124,7 +125,7 @@ func verify(ctx context.Context, dir, head string, known note.Verifiers, each fu
 		return v, &ForkError{v.published, Checkpoint{Size: at.Size}, "is another one: leaves were changed, or a part of it was put back from a backup"}
 	}
 	if v.head.Size == 0 { // the note of what was signed is gone: the checkpoint is what was
-		v.head = Checkpoint{Origin: v.published.Origin, Size: v.published.Size, Root: v.published.Root}
+		v.head, v.adopted = Checkpoint{Origin: v.published.Origin, Size: v.published.Size, Root: v.published.Root}, v.published.Size > 0
 	}
 	if v.head.Size > at.Size || v.head.Size > 0 && roots[v.head.Size] != v.head.Root {
 		return v, &ForkError{v.head, Checkpoint{Size: at.Size}, "is another one: it was put back from a backup, or begun anew, and must not be signed with the same key"}

@@ -91,7 +91,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	}
 	w.given = given
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d, w.figures))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d, w.figures), newLedgerMetrics(w.notary))
 	texts, err := c.Alerts.LoadTemplates()
 	if err != nil {
 		ln.Close()
