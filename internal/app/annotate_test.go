@@ -56,7 +56,7 @@ func TestContextIsApart(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if err := evidenceTo(t.Context(), store, id, &b); err != nil {
+		if err := evidenceTo(t.Context(), store, dir, id, &b); err != nil {
 			t.Fatal(err)
 		}
 		return b.Bytes()
