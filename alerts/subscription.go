@@ -24,6 +24,7 @@ type Subscription struct {
 	Coverage  string   `json:"coverage"`    // full: only what full coverage saw
 	Stage     string   `json:"stage"`       // suspected: from the first suspicion on; empty or confirmed: what is confirmed
 	Quiet     Quiet    `json:"quiet_hours"` // when messages wait
+	Troubles  []string `json:"-"`           // kinds of the monitor's own troubles that an operator is told of
 }
 
 // Quiet are hours of the day, in a zone of its own, in which messages wait until they are over. What is as severe as Except is sent at once,
@@ -71,6 +72,9 @@ func (s *Subscription) Check() error {
 
 // Wants reports whether an incident, as it stands, is one that the subscription is about, whatever its state.
 func (s *Subscription) Wants(in *detect.Incident) bool {
+	if in.Kind == MonitorTrouble {
+		return s.wantsTrouble(in)
+	}
 	if len(s.Kinds) == 0 && in.Kind == detect.MonitorFault || len(s.Kinds) > 0 && !slices.Contains(s.Kinds, string(in.Kind)) {
 		return false
 	}

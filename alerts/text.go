@@ -109,7 +109,9 @@ func (w *Words) line(i *Item) string {
 	in := &i.Incident
 	key, third := "line", w.size(in)
 	switch {
-	case in.Kind == detect.MonitorFault && i.Occasion != Over && len(in.Revisions) > 0:
+	case in.Kind == MonitorTrouble && i.Occasion == Over:
+		key, third = "line.trouble.over", length(in)
+	case (in.Kind == detect.MonitorFault || in.Kind == MonitorTrouble) && i.Occasion != Over && len(in.Revisions) > 0:
 		key, third = "line.fault", Plain(in.Revisions[len(in.Revisions)-1].Reason)
 	case i.Occasion == Over:
 		key, third = "line.over", length(in)
@@ -148,6 +150,7 @@ func (w *Words) Short(m *Message) string {
 			fmt.Fprintln(&b, "- "+w.line(item))
 		} else {
 			fmt.Fprintln(&b, w.coverage(&item.Incident))
+			w.announced(&b, item)
 			if item.Occasion == Retracted {
 				fmt.Fprintln(&b, w.text["retracted.do"])
 			}
@@ -181,6 +184,10 @@ func (w *Words) full(b *strings.Builder, item *Item, headed bool) {
 		put(w.line(item))
 	}
 	put(w.say("head.place", place(in.Entity), w.text["type."+in.Entity.Type], Plain(in.Entity.Code)))
+	if in.Kind == MonitorTrouble {
+		w.trouble(b, item)
+		return
+	}
 	put(w.say("head.start", in.Start.Time.String(), earliest(in.Start), latest(in.Start)))
 	switch {
 	case in.End != nil && !in.State.Open():
@@ -209,6 +216,7 @@ func (w *Words) full(b *strings.Builder, item *Item, headed bool) {
 		}
 		put(w.say("parts", strings.Join(list, "; ")))
 	}
+	w.announced(b, item)
 	put(w.coverage(in))
 	put(w.text["unknown"])
 	if in.Evidence != nil {
@@ -224,7 +232,27 @@ func (w *Words) full(b *strings.Builder, item *Item, headed bool) {
 	}
 }
 
+// trouble is what a message says of one of the monitor's own.
+func (w *Words) trouble(b *strings.Builder, item *Item) {
+	in := &item.Incident
+	for i := range in.Revisions {
+		fmt.Fprintln(b, in.Revisions[i].At.String()+"  "+Plain(in.Revisions[i].Reason))
+	}
+	fmt.Fprintln(b, w.text["trouble"])
+	fmt.Fprintln(b, w.say("revision", strconv.Itoa(in.Revision), in.ID, string(in.Data)))
+}
+
+// announced names the work that was announced beforehand.
+func (w *Words) announced(b *strings.Builder, item *Item) {
+	for _, a := range item.Announced {
+		fmt.Fprintln(b, w.say("announced", Plain(a.Entity), detect.At(a.From).String(), detect.At(a.Until).String(), oneLine(a.By), oneLine(a.Cited)))
+	}
+}
+
 func (w *Words) coverage(in *detect.Incident) string {
+	if in.Kind == MonitorTrouble {
+		return w.text["trouble"]
+	}
 	if in.Coverage.Level == "full" {
 		return w.text["coverage.full"]
 	}

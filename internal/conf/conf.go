@@ -35,6 +35,7 @@ type Config struct {
 	Archives   Archives      `json:"archives"`   // where what the collectors published is fetched from
 	Keep       Keep          `json:"keep"`       // how much of what is received live stays on the disk
 	Clock      Clock         `json:"clock"`      // who is asked how far the machine's clock is off
+	Heartbeat  Heartbeat     `json:"heartbeat"`  // who outside is told again and again that the monitor works
 }
 
 // Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
@@ -89,7 +90,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}, Alerts: Alerts{Troubles: defaultTroubles()}, Heartbeat: Heartbeat{EveryS: 60, StalledAfterS: 30}}
 }
 
 // maxFile bounds a configuration file.
@@ -145,6 +146,9 @@ func Parse(text []byte) (Config, error) {
 		return c, err
 	}
 	if err := clickHouse(c.ClickHouse); err != nil {
+		return c, err
+	}
+	if err := heartbeat(c.Heartbeat); err != nil {
 		return c, err
 	}
 	for key, address := range map[string]string{"routeviews": c.Archives.RouteViews, "ris": c.Archives.RIS} {

@@ -1,0 +1,352 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/corewatch/corewatch/alerts"
+	"github.com/corewatch/corewatch/detect"
+)
+
+// Beside writes what people tell a monitor into its store, also while that runs: orders about messages, and what is to be sent again. Everything
+// else is the running monitor's alone.
+type Beside struct{ s *Store }
+
+// OpenBeside opens the store of a folder beside the monitor that may be writing it. Nothing is made or migrated: the store must be of this version.
+func OpenBeside(ctx context.Context, dir string) (*Beside, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("store folder %s: %w", dir, err)
+	}
+	path := filepath.Join(dir, FileName)
+	if !fileExists(path) {
+		return nil, fmt.Errorf("no store in %s: a monitor makes it when it starts", dir)
+	}
+	s := &Store{name: dir, stmts: map[string]*sql.Stmt{}}
+	s.forget()
+	if err := s.openBeside(ctx, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, explain(err)), s.Close())
+	}
+	return &Beside{s}, nil
+}
+
+func (s *Store) openBeside(ctx context.Context, path string) (err error) {
+	if s.db, err = sql.Open("sqlite", fileURI(path)+"?"+pragmas("foreign_keys(1)", "synchronous(FULL)")); err != nil {
+		return err
+	}
+	s.db.SetMaxOpenConns(1)
+	if s.w, err = s.db.Conn(ctx); err != nil {
+		return err
+	}
+	version, err := identify(ctx, s.w)
+	if err == nil && version != schemaVersion {
+		err = fmt.Errorf("its schema is %d, and that of this software %d: start the monitor of this version once, or run corewatch migrate", version, schemaVersion)
+	}
+	if err != nil {
+		return err
+	}
+	s.reader, err = openPool(path, "")
+	return err
+}
+
+// Close ends it.
+func (b *Beside) Close() error { return b.s.Close() }
+
+// Retry lets the messages that were given up wait again, and gives how many.
+func (b *Beside) Retry(ctx context.Context, now time.Time) (int64, error) { return b.s.Retry(ctx, now) }
+
+// Incident reads the last state of an incident or trouble; ErrNotFound when there is none.
+func (b *Beside) Incident(ctx context.Context, id string) (*detect.Incident, error) {
+	return b.s.Subject(ctx, id)
+}
+
+// Order keeps an order and gives its number. An end must name an order that holds or is to come.
+func (b *Beside) Order(ctx context.Context, o alerts.Order) (n int64, err error) {
+	text, err := json.Marshal(&o)
+	if err != nil {
+		return 0, err
+	}
+	err = b.s.write(ctx, "an order", func(ctx context.Context) error {
+		if o.Kind == alerts.EndOrder {
+			var ends int
+			err := b.s.row(ctx, "SELECT count(*) FROM alert_order WHERE n=? AND ends=0 AND until>? AND NOT EXISTS (SELECT 1 FROM alert_order e WHERE e.ends=alert_order.n)", []any{o.Ends, o.At.UnixMicro()}, &ends)
+			if err != nil {
+				return err
+			}
+			if ends == 0 {
+				return fmt.Errorf("there is no order %d that holds or is to come", o.Ends)
+			}
+		}
+		var until int64
+		if !o.Until.IsZero() {
+			until = o.Until.UnixMicro()
+		}
+		res, err := b.s.exec(ctx, "INSERT INTO alert_order (at, until, ends, crc, body) VALUES (?,?,?,?,?)", o.At.UnixMicro(), until, o.Ends, checksum(text, "order"), string(text))
+		if err != nil {
+			return err
+		}
+		n, err = res.LastInsertId()
+		return err
+	})
+	return n, err
+}
+
+// Orders implements alerts.Store.
+func (s *Store) Orders(ctx context.Context, since time.Time) (list []alerts.Order, err error) {
+	at := strconv.FormatInt(since.UnixMicro(), 10)
+	if since.IsZero() {
+		at = "-1"
+	}
+	err = s.read(ctx, "the orders", func(q querier) error {
+		if have, err := columns(ctx, q, "alert_order"); err != nil || len(have) == 0 {
+			return err // a store of older software, opened for reading
+		}
+		return each(ctx, q, "SELECT n, crc, body FROM alert_order WHERE until>"+at+" OR ends IN (SELECT n FROM alert_order WHERE until>"+at+") ORDER BY n", func(rows *sql.Rows) error {
+			var o alerts.Order
+			var n, crc int64
+			var body string
+			if err := rows.Scan(&n, &crc, &body); err != nil {
+				return err
+			}
+			what := "order " + strconv.FormatInt(n, 10)
+			if checksum([]byte(body), "order") != crc {
+				return &CorruptError{what, errors.New("its checksum does not match")}
+			}
+			if err := json.Unmarshal([]byte(body), &o); err != nil {
+				return &CorruptError{what, err}
+			}
+			o.N = n
+			list = append(list, o)
+			return nil
+		})
+	})
+	return list, err
+}
+
+// Held implements alerts.Store.
+func (s *Store) Held(ctx context.Context) ([]alerts.Held, error) {
+	return s.heldBack(ctx, "became='' ORDER BY n")
+}
+
+// HeldLately is what was held back last, newest first, with what became of it.
+func (s *Store) HeldLately(ctx context.Context, limit int) ([]alerts.Held, error) {
+	return s.heldBack(ctx, "1 ORDER BY n DESC LIMIT "+strconv.Itoa(limit))
+}
+
+func (s *Store) heldBack(ctx context.Context, where string) (list []alerts.Held, err error) {
+	err = s.read(ctx, "what is held back", func(q querier) error {
+		if have, err := columns(ctx, q, "alert_held"); err != nil || len(have) == 0 {
+			return err
+		}
+		return each(ctx, q, "SELECT receiver, incident, revision, occasion, ordered, at, became FROM alert_held WHERE "+where, func(rows *sql.Rows) error {
+			var h alerts.Held
+			var at int64
+			if err := rows.Scan(&h.Receiver, &h.Incident, &h.Revision, &h.Occasion, &h.Order, &at, &h.Became); err != nil {
+				return err
+			}
+			h.At = time.UnixMicro(at).UTC()
+			list = append(list, h)
+			return nil
+		})
+	})
+	return list, err
+}
+
+// Receivers implements alerts.Store.
+func (s *Store) Receivers(ctx context.Context) (known map[string]string, err error) {
+	known = map[string]string{}
+	err = s.read(ctx, "the receivers", func(q querier) error {
+		return each(ctx, q, "SELECT receiver, sha256 FROM alert_receiver", func(rows *sql.Rows) error {
+			var name, sum string
+			err := rows.Scan(&name, &sum)
+			known[name] = sum
+			return err
+		})
+	})
+	return known, err
+}
+
+// decideBeside notes what was decided beside messages. The caller is in a write.
+func (s *Store) decideBeside(ctx context.Context, d *alerts.Decision) error {
+	for i := range d.Settled {
+		h := &d.Settled[i]
+		if _, err := s.exec(ctx, "UPDATE alert_held SET became=? WHERE incident=? AND receiver=? AND became=''", h.Became, h.Incident, h.Receiver); err != nil {
+			return err
+		}
+	}
+	for i := range d.Kept {
+		h := &d.Kept[i]
+		_, err := s.exec(ctx, "INSERT INTO alert_held (receiver, incident, revision, occasion, ordered, at, became) VALUES (?,?,?,?,?,?,'')",
+			h.Receiver, h.Incident, h.Revision, string(h.Occasion), h.Order, h.At.UnixMicro())
+		if err != nil {
+			return err
+		}
+	}
+	if d.Receivers != nil {
+		if _, err := s.exec(ctx, "DELETE FROM alert_receiver"); err != nil {
+			return err
+		}
+		for name, sum := range d.Receivers {
+			if _, err := s.exec(ctx, "INSERT INTO alert_receiver (receiver, sha256) VALUES (?,?)", name, sum); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range d.Troubles {
+		t := &d.Troubles[i]
+		if _, err := s.exec(ctx, "UPDATE alert_trouble SET decided=? WHERE n=?", t.Incident.Revision, t.N); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open implements alerts.Store.
+func (s *Store) Open(ctx context.Context) (all []detect.Incident, err error) {
+	q := Query{Data: string(detect.Live), Kinds: nil, States: []string{string(detect.Suspected), string(detect.Partial), string(detect.Confirmed), string(detect.Recovering)}, Limit: MaxLimit}
+	for _, kinds := range [][]string{nil, {string(detect.MonitorFault)}} { // none given leaves these out
+		for q.Kinds, q.Cursor = kinds, ""; ; {
+			list, next, err := s.Incidents(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, list...)
+			if q.Cursor = next; next == "" {
+				break
+			}
+		}
+	}
+	return all, nil
+}
+
+// Subject implements alerts.Store.
+func (s *Store) Subject(ctx context.Context, id string) (*detect.Incident, error) {
+	in, err := s.Incident(ctx, id)
+	if !errors.Is(err, ErrNotFound) {
+		return in, err
+	}
+	list, terr := s.troubles(ctx, "id=?", id)
+	if terr != nil {
+		return nil, terr
+	}
+	if len(list) == 0 {
+		return nil, err
+	}
+	return &list[0].Incident, nil
+}
+
+// Troubles implements alerts.Store.
+func (s *Store) Troubles(ctx context.Context, since time.Time) ([]alerts.TroubleState, error) {
+	return s.troubles(ctx, "ended=0 OR ended>? OR decided<revision", since.UnixMicro())
+}
+
+func (s *Store) troubles(ctx context.Context, where string, args ...any) (list []alerts.TroubleState, err error) {
+	err = s.read(ctx, "the monitor's troubles", func(q querier) (err error) {
+		if have, err := columns(ctx, q, "alert_trouble"); err != nil || len(have) == 0 {
+			return err
+		}
+		rows, err := q.QueryContext(ctx, "SELECT n, key, id, decided, crc, body FROM alert_trouble WHERE "+where+" ORDER BY n", args...)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		for rows.Next() {
+			var t alerts.TroubleState
+			var id, body string
+			var crc int64
+			if err := rows.Scan(&t.N, &t.Key, &id, &t.Decided, &crc, &body); err != nil {
+				return err
+			}
+			if checksum([]byte(body), id) != crc {
+				return &CorruptError{"trouble " + id, errors.New("its checksum does not match")}
+			}
+			if err := json.Unmarshal([]byte(body), &t.Incident); err != nil {
+				return &CorruptError{"trouble " + id, err}
+			}
+			list = append(list, t)
+		}
+		return rows.Err()
+	})
+	return list, err
+}
+
+// SaveTroubles implements alerts.Store.
+func (s *Store) SaveTroubles(ctx context.Context, list []*alerts.TroubleState) error {
+	return s.write(ctx, "the monitor's troubles", func(ctx context.Context) error {
+		for _, t := range list {
+			in := &t.Incident
+			body, err := json.Marshal(in)
+			if err != nil {
+				return err
+			}
+			var ended int64
+			if !in.State.Open() {
+				ended = in.ClosedAt.UnixMicro()
+			}
+			err = s.row(ctx, `INSERT INTO alert_trouble (key, id, revision, decided, ended, crc, body) VALUES (?,?,?,0,?,?,?)
+  ON CONFLICT (id) DO UPDATE SET revision=excluded.revision, ended=excluded.ended, crc=excluded.crc, body=excluded.body RETURNING n`,
+				[]any{t.Key, in.ID, in.Revision, ended, checksum(body, in.ID), string(body)}, &t.N)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Postpone implements alerts.Store.
+func (s *Store) Postpone(ctx context.Context, n int64, notUntil time.Time) error {
+	return s.write(ctx, "the outbox", func(ctx context.Context) error {
+		_, err := s.exec(ctx, "UPDATE alert_out SET not_until=? WHERE n=? AND state=? AND attempts=0", notUntil.UnixMicro(), n, outWaiting)
+		return err
+	})
+}
+
+// Outbox is how the outbox stands.
+type Outbox struct {
+	Waiting int       // due or not
+	Oldest  time.Time // since when the oldest waits that could have gone; zero: none
+	Dead    int       // given up since an instant
+	// Failing are the receivers of which the oldest message failed several times: since when it waits, and the last failure.
+	Failing []Failing
+}
+
+// Failing is a receiver that does not take its messages.
+type Failing struct {
+	Receiver string
+	Since    time.Time
+	Attempts int
+	Note     string
+}
+
+// Outbox looks at it. A receiver is failing from so many attempts on.
+func (s *Store) Outbox(ctx context.Context, now, since time.Time, attempts int) (o Outbox, err error) {
+	err = s.read(ctx, "the outbox", func(q querier) error {
+		var oldest sql.NullInt64
+		err := q.QueryRowContext(ctx, "SELECT count(*), min(CASE WHEN attempts>0 OR not_until<=? THEN max(first, CASE WHEN attempts=0 THEN not_until ELSE 0 END) END) FROM alert_out WHERE state=?", now.UnixMicro(), outWaiting).Scan(&o.Waiting, &oldest)
+		if err != nil {
+			return err
+		}
+		if oldest.Valid {
+			o.Oldest = time.UnixMicro(oldest.Int64).UTC()
+		}
+		if err := q.QueryRowContext(ctx, "SELECT count(*) FROM alert_out WHERE state=? AND at>?", outDead, since.UnixMicro()).Scan(&o.Dead); err != nil {
+			return err
+		}
+		return each(ctx, q, "SELECT receiver, min(first), max(attempts), note FROM alert_out WHERE state='"+outWaiting+"' AND attempts>="+strconv.Itoa(attempts)+" GROUP BY receiver ORDER BY receiver LIMIT 100", func(rows *sql.Rows) error {
+			var f Failing
+			var at int64
+			err := rows.Scan(&f.Receiver, &at, &f.Attempts, &f.Note)
+			f.Since = time.UnixMicro(at).UTC()
+			o.Failing = append(o.Failing, f)
+			return err
+		})
+	})
+	return o, err
+}
