@@ -236,7 +236,7 @@ func (w *Words) full(b *strings.Builder, item *Item, headed bool) {
 func (w *Words) trouble(b *strings.Builder, item *Item) {
 	in := &item.Incident
 	for i := range in.Revisions {
-		fmt.Fprintln(b, in.Revisions[i].At.String()+"  "+Plain(in.Revisions[i].Reason))
+		fmt.Fprintln(b, in.Revisions[i].At.String()+"  "+oneLine(in.Revisions[i].Reason))
 	}
 	fmt.Fprintln(b, w.text["trouble"])
 	fmt.Fprintln(b, w.say("revision", strconv.Itoa(in.Revision), in.ID, string(in.Data)))

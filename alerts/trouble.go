@@ -1,9 +1,11 @@
 package alerts
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +32,7 @@ type Trouble struct {
 	Severity int
 	Text     string        // in one line, for operators
 	After    time.Duration // so long it must be there before it is told
+	Settle   time.Duration // so long it must be gone before it is over, unless it came and went; 0: 5 minutes
 }
 
 // TroubleState is a trouble that was told, as a store keeps it.
@@ -60,6 +63,7 @@ type tracked struct {
 	first, last time.Time // seen
 	gone        time.Time // not seen since; zero: it is there
 	returns     int
+	settle      time.Duration
 	state       *TroubleState // nil: not told yet
 }
 
@@ -97,7 +101,7 @@ func (t *Tracker) Look(now time.Time, found []Trouble) (changed []*TroubleState)
 			x = &tracked{first: now}
 			t.open[f.Key] = x
 		}
-		x.last = now
+		x.last, x.settle = now, f.Settle
 		if !x.gone.IsZero() {
 			x.gone = time.Time{}
 			x.returns++
@@ -107,18 +111,19 @@ func (t *Tracker) Look(now time.Time, found []Trouble) (changed []*TroubleState)
 			x.state = begin(f, x.first, now)
 			changed = append(changed, x.state)
 		case x.state != nil && now.Sub(MadeAt(&x.state.Incident)) >= remindAfter:
-			x.state.revise(now, still, Plain(f.Text))
+			x.state.revise(now, still, troubleText(f.Text))
 			changed = append(changed, x.state)
 		}
 	}
-	for key, x := range t.open {
+	for _, key := range slices.Sorted(maps.Keys(t.open)) {
+		x := t.open[key]
 		switch {
 		case seen[key]:
 		case x.state == nil: // it was never told
 			delete(t.open, key)
 		case x.gone.IsZero():
 			x.gone = now
-		case now.Sub(x.gone) >= t.settle(key, now):
+		case now.Sub(x.gone) >= t.settle(key, x, now):
 			x.state.end(x, now)
 			changed = append(changed, x.state)
 			t.closed[key] = append(t.closed[key], now)
@@ -128,8 +133,18 @@ func (t *Tracker) Look(now time.Time, found []Trouble) (changed []*TroubleState)
 	return changed
 }
 
+// Open are the troubles that were told and are not over, by key.
+func (t *Tracker) Open() (list []*TroubleState) {
+	for _, key := range slices.Sorted(maps.Keys(t.open)) {
+		if x := t.open[key]; x.state != nil {
+			list = append(list, x.state)
+		}
+	}
+	return list
+}
+
 // settle is how long a trouble must be gone: longer, the oftener it came and went.
-func (t *Tracker) settle(key string, now time.Time) time.Duration {
+func (t *Tracker) settle(key string, x *tracked, now time.Time) time.Duration {
 	var late []time.Time
 	for _, at := range t.closed[key] {
 		if now.Sub(at) < flapWindow {
@@ -139,7 +154,7 @@ func (t *Tracker) settle(key string, now time.Time) time.Duration {
 	if t.closed[key] = late; len(late) == 0 {
 		delete(t.closed, key)
 	}
-	return troubleSettle << min(len(late), troubleFlaps)
+	return cmp.Or(x.settle, troubleSettle) << min(len(late), troubleFlaps)
 }
 
 func begin(f *Trouble, first, now time.Time) *TroubleState {
@@ -151,7 +166,16 @@ func begin(f *Trouble, first, now time.Time) *TroubleState {
 		ConfirmedAt: detect.At(now), State: detect.Confirmed, Coverage: detect.Coverage{Level: "full"}, Method: detect.Method{Name: "look", Version: "1"},
 	}
 	s := &TroubleState{Key: f.Key, Incident: in}
-	s.revise(now, "opened", Plain(f.Text))
+	s.revise(now, "opened", troubleText(f.Text))
+	return s
+}
+
+// troubleText bounds what is said of a trouble.
+func troubleText(s string) string {
+	s = oneLine(s)
+	if r := []rune(s); len(r) > 500 {
+		s = string(r[:500]) + "…"
+	}
 	return s
 }
 

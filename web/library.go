@@ -58,8 +58,16 @@ type Status struct {
 	Progress  float64     // 0 to 1 while replaying
 	EventTime time.Time   // how far the detector has come in event time
 	Sources   []SourceStatus
-	Copies    []SourceStatus // other stores that what is kept is copied to; Last is when one acknowledged something
-	Live      *LiveStatus    // nil until something is watched
+	Copies    []SourceStatus  // other stores that what is kept is copied to; Last is when one acknowledged something
+	Live      *LiveStatus     // nil until something is watched
+	Troubles  []TroubleStatus // what is wrong with the monitor's own machine and surroundings
+	Idle      string          // why the monitor does not watch now; empty: it does
+}
+
+// TroubleStatus is a trouble that operators were told of.
+type TroubleStatus struct {
+	Kind  string // of a closed list: "disk", "clock", "reload", ...
+	Since time.Time
 }
 
 // SourceStatus is one source of messages: whether it is connected and, if not, since when and why.

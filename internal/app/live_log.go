@@ -31,6 +31,8 @@ const (
 	controlFeeds     = "feeds"     // what is listened to from now on, and must speak: a list of signal.Feed
 	controlFeed      = "feed"      // and a collector that was met since: a signal.Feed
 	controlClock     = "clock"     // how far the machine's clock is off: a clockState
+	// The detector knows nothing of who is told; the journal says when that changed.
+	controlSubscriptions = "subscriptions" // other receivers are told from now on: a liveSubscriptions
 )
 
 type liveStart struct {

@@ -96,10 +96,18 @@ func (r Monitor) Run(ctx context.Context) error {
 		ln.Close()
 		return err
 	}
+	w.teller = tell
 	if copied != nil {
 		reg.MustRegister(newCopyMetrics(copied))
 	}
-	st := &status{started: time.Now(), demo: d, live: w, copy: copied}
+	look := newLookout(c, store, w, copied, tell, r.Data, r.Log.With().Str("component", "alerts").Logger())
+	working := atWork(w, tell, time.Duration(c.Heartbeat.StalledAfterS)*time.Second)
+	heart, err := newPulse(c, working, r.Log.With().Str("component", "heartbeat").Logger())
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	st := &status{started: time.Now(), demo: d, live: w, copy: copied, look: look, working: working}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
 	pages.UnstableShare = c.Detect.UnstableShare
@@ -146,12 +154,14 @@ func (r Monitor) Run(ctx context.Context) error {
 	})
 
 	ended := make(chan error, 2)
-	if tell != nil {
-		done.Go(func() {
-			if err := tell.Run(work); err != nil {
-				ended <- err
-			}
-		})
+	done.Go(func() {
+		if err := tell.Run(work); err != nil {
+			ended <- err
+		}
+	})
+	done.Go(func() { look.run(work) })
+	if heart != nil {
+		done.Go(func() { heart.run(work) })
 	}
 	if copied != nil {
 		done.Go(func() { copied.run(work, work) })
@@ -298,6 +308,8 @@ type status struct {
 	demo    *demonstration
 	live    *watcher
 	copy    *copier // nil: there is no copy
+	look    *lookout
+	working func(now time.Time) error
 }
 
 func (s *status) get() web.Status {
@@ -331,5 +343,9 @@ func (s *status) get() web.Status {
 		out.Copies = append(out.Copies, c.page())
 	}
 	out.Sources = append(out.Sources, demo)
+	out.Troubles = s.look.troubles()
+	if err := s.working(time.Now()); err != nil {
+		out.Idle = err.Error()
+	}
 	return out
 }

@@ -1,0 +1,224 @@
+package app
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/corewatch/corewatch/alerts"
+	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/internal/conf"
+)
+
+// newOperator is a receiver of the monitor's own troubles, of kinds.
+func newOperator(t *testing.T, kinds ...string) (*receiver, conf.Operator) {
+	t.Helper()
+	r, c := newReceiver(t)
+	return r, conf.Operator{Receiver: "oncall", Webhook: c.Alerts.Subscriptions[0].Webhook, Kinds: kinds}
+}
+
+// kinds shortens what arrived to the occasion and the kind of trouble.
+func kinds(arrived string) string {
+	var out []string
+	for _, line := range strings.Split(arrived, "\n") {
+		occasion, id, _ := strings.Cut(line, " MONITOR-")
+		kind, _, _ := strings.Cut(id, "-")
+		out = append(out, strings.TrimSpace(occasion+" "+kind))
+	}
+	return strings.Join(out, ", ")
+}
+
+// lookedAfter is a desk with a lookout, whose clock is the desk's.
+type lookedAfter struct {
+	*desk
+	w *watcher
+	o *lookout
+}
+
+func lookAfter(t *testing.T, c conf.Config) *lookedAfter {
+	x := &lookedAfter{desk: newDesk(t, c)}
+	x.again()
+	return x
+}
+
+// again is a new process.
+func (x *lookedAfter) again() {
+	x.t.Helper()
+	x.restart()
+	var err error
+	if x.w, err = newWatcher(x.c, "", x.dir, x.store, zerolog.Nop()); err != nil {
+		x.t.Fatal(err)
+	}
+	x.o = newLookout(x.c, x.store, x.w, nil, x.d, x.dir, zerolog.Nop())
+	x.o.begun = x.now
+}
+
+// pass lets time pass, a look each minute.
+func (x *lookedAfter) pass(minutes int) {
+	x.t.Helper()
+	for range minutes {
+		x.now = x.now.Add(time.Minute - 3*time.Second) // of which round takes three
+		if err := x.o.look(x.t.Context(), x.now); err != nil {
+			x.t.Fatal(err)
+		}
+		x.round()
+	}
+}
+
+// TestTroubleOnce: a disk that is nearly full is told when it stays so, once, again after a day, and once when it is over, with how long it was; a process that
+// dies changes none of that, and what comes and goes is one trouble.
+func TestTroubleOnce(t *testing.T) {
+	r, op := newOperator(t, "disk")
+	c := conf.Default()
+	c.Alerts.Operator = []conf.Operator{op}
+	const huge = 100_000_000 // MiB: no disk has that much
+	c.Alerts.Troubles.DiskMiB = huge
+	x := lookAfter(t, c)
+	check := func(when, want string) {
+		t.Helper()
+		if got := kinds(r.arrived()); got != want {
+			t.Fatalf("%s: %q, want %q", when, got, want)
+		}
+	}
+	x.pass(1)
+	check("at the first look", "")
+	x.pass(10)
+	check("when it stayed", "confirmed disk")
+	x.again()
+	x.pass(10)
+	check("after a restart", "")
+	if open := x.o.troubles(); len(open) != 1 || open[0].Kind != "disk" {
+		t.Errorf("the pages say %+v", open)
+	}
+	x.now = x.now.Add(23 * time.Hour)
+	x.pass(70)
+	check("after a day", "still disk")
+	room := func(mib int) {
+		x.w.mu.Lock()
+		defer x.w.mu.Unlock()
+		x.w.alerts.Troubles.DiskMiB, x.c.Alerts.Troubles.DiskMiB = mib, mib
+	}
+	for range 5 {
+		room(1)
+		x.pass(3)
+		room(huge)
+		x.pass(3)
+	}
+	check("while it comes and goes", "")
+	room(1)
+	x.pass(12)
+	check("when it stays away", "over disk")
+	r.mu.Lock()
+	said := ""
+	for _, body := range r.seen {
+		if strings.Contains(body, "incident.over") {
+			said = body
+		}
+	}
+	r.mu.Unlock()
+	if !strings.Contains(said, "our own monitor, disk: over after 25 h ") {
+		t.Errorf("the end says %s", said)
+	}
+	x.again()
+	x.pass(2)
+	check("after a restart", "")
+	room(huge)
+	x.pass(5)
+	check("another one", "confirmed disk")
+	room(1)
+	x.pass(7)
+	check("so soon after the first one", "")
+	x.pass(6)
+	check("later", "over disk")
+	if err := x.store.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTroubleKinds: a certificate that ends soon, a receiver that does not take its messages and a stuck outbox; nobody is told over the channel that fails,
+// work on the monitor holds troubles back and what still holds is said then, and no file or secret is in what is told.
+func TestTroubleKinds(t *testing.T) {
+	broken, c := newReceiver(t)
+	broken.answer = func(_ int, w http.ResponseWriter) (took, hangUp bool) {
+		w.WriteHeader(http.StatusInternalServerError)
+		return false, false
+	}
+	r, op := newOperator(t)
+	cert := filepath.Join(t.TempDir(), "very-secret.pem")
+	now := time.Now()
+	writeCertificate(t, cert, now.AddDate(0, 0, 3))
+	both := op
+	both.Receiver, both.Kinds = "both", []string{"channel"}
+	both.Webhook = c.Alerts.Subscriptions[0].Webhook // fails, too
+	c.Alerts.Operator = []conf.Operator{op, both}
+	c.Sources = []conf.Source{{BMP: &conf.BMP{Listen: "127.0.0.1:0", Routers: []conf.BMPRouter{{Address: "127.0.0.1", Collector: "edge1"}}}}}
+	c.ClickHouse.TLSCert = cert
+	x := lookAfter(t, c)
+	x.order(alerts.Order{Kind: alerts.Maintenance, Monitor: true}, 24*time.Hour)
+	x.pass(3)
+	if got := kinds(r.arrived()); got != "" {
+		t.Errorf("during work on the monitor: %q", got)
+	}
+	x.order(alerts.Order{Kind: alerts.EndOrder, Ends: 1}, 0)
+	x.pass(1)
+	if got := kinds(r.arrived()); got != "confirmed certificate" {
+		t.Errorf("afterwards: %q", got)
+	}
+	writeCertificate(t, cert, now.AddDate(1, 0, 0))
+	x.pass(62)
+	if got := kinds(r.arrived()); got != "over certificate" {
+		t.Errorf("with another certificate: %q", got)
+	}
+	storeOutage(t, x.store, 1, 1, detect.Confirmed)
+	x.pass(60)
+	got := kinds(r.arrived())
+	for _, want := range []string{"confirmed channel", "confirmed outbox"} {
+		if strings.Count(got, want) != 1+strings.Count(want, "channel") { // desk, and both over which nobody can be told
+			t.Errorf("with a receiver that fails: %q, want %s", got, want)
+		}
+	}
+	waiting, err := x.store.Waiting(t.Context(), "both", 10)
+	if err != nil || len(waiting) != 1 || waiting[0].Message.Items[0].Incident.Entity.Code != "channel:desk" {
+		t.Errorf("%+v %v", waiting, err)
+	}
+	broken.mu.Lock()
+	broken.answer = nil
+	broken.mu.Unlock()
+	x.pass(40)
+	if got := kinds(r.arrived()); strings.Count(got, "over channel") != 2 || strings.Count(got, "over outbox") != 1 {
+		t.Errorf("when it takes them again: %q", got)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, body := range r.seen {
+		if strings.Contains(body, "very-secret") || strings.Contains(body, "0123456789abcdef") || strings.Contains(body, "hook/token") {
+			t.Errorf("it tells: %s", body)
+		}
+	}
+}
+
+func writeCertificate(t *testing.T, name string, until time.Time) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: until}, &x509.Certificate{SerialNumber: big.NewInt(1)}, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
