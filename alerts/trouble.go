@@ -55,6 +55,7 @@ const (
 // Tracker makes of what is found again and again what is told once: a trouble opens when it stays, is repeated once a day, and is over when it
 // stays away. One goroutine owns it.
 type Tracker struct {
+	method detect.Method
 	open   map[string]*tracked
 	closed map[string][]time.Time // ends, within flapWindow
 }
@@ -67,9 +68,10 @@ type tracked struct {
 	state       *TroubleState // nil: not told yet
 }
 
-// NewTracker goes on from what a store keeps: troubles that are open, and those that ended lately.
-func NewTracker(kept []TroubleState) *Tracker {
-	t := &Tracker{open: map[string]*tracked{}, closed: map[string][]time.Time{}}
+// NewTracker goes on from what a store keeps: troubles that are open, and those that ended lately. method is the software that looks, and the digest of
+// its bounds.
+func NewTracker(kept []TroubleState, method detect.Method) *Tracker {
+	t := &Tracker{method: method, open: map[string]*tracked{}, closed: map[string][]time.Time{}}
 	for i := range kept {
 		s := kept[i]
 		in := &s.Incident
@@ -108,7 +110,7 @@ func (t *Tracker) Look(now time.Time, found []Trouble) (changed []*TroubleState)
 		}
 		switch {
 		case x.state == nil && now.Sub(x.first) >= f.After:
-			x.state = begin(f, x.first, now)
+			x.state = t.begin(f, x.first, now)
 			changed = append(changed, x.state)
 		case x.state != nil && now.Sub(MadeAt(&x.state.Incident)) >= remindAfter:
 			x.state.revise(now, still, troubleText(f.Text))
@@ -157,13 +159,13 @@ func (t *Tracker) settle(key string, x *tracked, now time.Time) time.Duration {
 	return cmp.Or(x.settle, troubleSettle) << min(len(late), troubleFlaps)
 }
 
-func begin(f *Trouble, first, now time.Time) *TroubleState {
+func (t *Tracker) begin(f *Trouble, first, now time.Time) *TroubleState {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %d", f.Key, first.UnixMicro()))
 	kind, _, _ := strings.Cut(f.Key, ":")
 	in := detect.Incident{
 		V: detect.SchemaVersion, ID: "MONITOR-" + kind + "-" + first.UTC().Format("20060102T1504Z") + "-" + hex.EncodeToString(sum[:4]), Data: detect.Live, Kind: MonitorTrouble,
 		Severity: f.Severity, Entity: detect.Entity{Type: "monitor", Code: Plain(f.Key)}, PublicCore: []string{"routing"}, Start: detect.Interval{Time: detect.At(first)},
-		ConfirmedAt: detect.At(now), State: detect.Confirmed, Coverage: detect.Coverage{Level: "full"}, Method: detect.Method{Name: "look", Version: "1"},
+		ConfirmedAt: detect.At(now), State: detect.Confirmed, Coverage: detect.Coverage{Level: "full"}, Method: t.method,
 	}
 	s := &TroubleState{Key: f.Key, Incident: in}
 	s.revise(now, "opened", troubleText(f.Text))

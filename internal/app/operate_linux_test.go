@@ -146,6 +146,10 @@ func TestOperated(t *testing.T) {
 		t.Errorf("/healthz/watching gives %d: %s", code, body)
 	}
 
+	if _, body := get(t, addr, "/metrics"); !strings.Contains(body, "corewatch_app_watching 1") || !strings.Contains(body, `corewatch_app_troubles{kind="reload"} 0`) {
+		t.Error("/metrics does not say so")
+	}
+
 	write("corewatch.yaml", second+"nonsense: 1\n")
 	again <- syscall.SIGHUP
 	log.await(t, "changed nothing")

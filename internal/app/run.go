@@ -107,6 +107,7 @@ func (r Monitor) Run(ctx context.Context) error {
 		ln.Close()
 		return err
 	}
+	reg.MustRegister(newLookMetrics(look, working))
 	st := &status{started: time.Now(), demo: d, live: w, copy: copied, look: look, working: working}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact

@@ -2,7 +2,10 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -10,9 +13,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/corewatch/corewatch/alerts"
+	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/internal/conf"
 	"github.com/corewatch/corewatch/store/sqlite"
 	"github.com/corewatch/corewatch/web"
@@ -83,7 +88,9 @@ func (o *lookout) look(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		o.tracker = alerts.NewTracker(kept)
+		bounds, _ := json.Marshal(o.live.thresholds()) // numbers: cannot fail
+		sum := sha256.Sum256(bounds)
+		o.tracker = alerts.NewTracker(kept, detect.Method{Name: "lookout", Version: "1", ConfigSHA256: hex.EncodeToString(sum[:]), Software: Software()})
 	}
 	found, err := o.find(ctx, now)
 	if err != nil {
@@ -131,7 +138,7 @@ func (o *lookout) find(ctx context.Context, now time.Time) (found []alerts.Troub
 		case err != nil:
 			add("disk", 2, time.Minute, "how much room the data folder has cannot be seen: %v", err)
 		case free < want:
-			add("disk", 3, time.Minute, "%.1f GiB of %.1f GiB are free on the disk of the data folder: make room, or lower keep; when it is full, the monitor stops", gib(free), gib(size))
+			add("disk", 3, time.Minute, "%.1f GiB of %.1f GiB are free on the disk of the data folder: make room, or lower keep, before it is full", gib(free), gib(size))
 		}
 	}
 	for i := range o.certs {
@@ -281,4 +288,39 @@ func firstEnd(name string) (end time.Time, err error) {
 		return end, errors.New("there is no certificate in it")
 	}
 	return end, nil
+}
+
+// lookMetrics are the figures of the monitor's own state.
+type lookMetrics struct {
+	look    *lookout
+	working func(now time.Time) error
+	works   *prometheus.Desc
+	trouble *prometheus.Desc
+}
+
+func newLookMetrics(look *lookout, working func(now time.Time) error) *lookMetrics {
+	return &lookMetrics{
+		look: look, working: working,
+		works:   prometheus.NewDesc("corewatch_app_watching", "1 while the detector moves, something is heard, and the outbox is looked after: while the heartbeat is sent.", nil, nil),
+		trouble: prometheus.NewDesc("corewatch_app_troubles", "Troubles of the monitor itself that are open, by kind.", []string{"kind"}, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *lookMetrics) Describe(ch chan<- *prometheus.Desc) {
+	ch <- m.works
+	ch <- m.trouble
+}
+
+// Collect implements prometheus.Collector.
+func (m *lookMetrics) Collect(ch chan<- prometheus.Metric) {
+	out := series{ch}
+	out.gauge(m.works, bit(m.working(time.Now()) == nil))
+	open := map[string]int{}
+	for _, t := range m.look.troubles() {
+		open[t.Kind]++
+	}
+	for _, kind := range alerts.TroubleKinds[1:] { // the first is that of faults, which are incidents
+		out.gauge(m.trouble, float64(open[kind]), kind)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/corewatch/corewatch/alerts"
 	"github.com/corewatch/corewatch/detect"
+	"github.com/corewatch/corewatch/detect/schematest"
 	"github.com/corewatch/corewatch/internal/conf"
 )
 
@@ -202,6 +204,19 @@ func TestTroubleKinds(t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, body := range r.seen {
+		var e struct {
+			Data struct {
+				Items []struct{ Incident json.RawMessage }
+			}
+		}
+		if err := json.Unmarshal([]byte(body), &e); err != nil || len(e.Data.Items) == 0 {
+			t.Errorf("%v: %s", err, body)
+		}
+		for _, item := range e.Data.Items {
+			if err := schematest.Incident(item.Incident); err != nil {
+				t.Errorf("%v: %s", err, item.Incident)
+			}
+		}
 		if strings.Contains(body, "very-secret") || strings.Contains(body, "0123456789abcdef") || strings.Contains(body, "hook/token") {
 			t.Errorf("it tells: %s", body)
 		}
