@@ -46,7 +46,7 @@ func (s *Store) openBeside(ctx context.Context, path string) (err error) {
 	}
 	version, err := identify(ctx, s.w)
 	if err == nil && version != schemaVersion {
-		err = fmt.Errorf("its schema is %d, and that of this software %d: start the monitor of this version once, or run corewatch migrate", version, schemaVersion)
+		err = fmt.Errorf("its schema is %d, and that of this software %d: start the monitor of this version on it once", version, schemaVersion)
 	}
 	if err != nil {
 		return err
@@ -232,4 +232,3 @@ func (s *Store) Postpone(ctx context.Context, n int64, notUntil time.Time) error
 		return err
 	})
 }
-
