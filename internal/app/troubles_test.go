@@ -21,6 +21,8 @@ import (
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/schematest"
 	"github.com/corewatch/corewatch/internal/conf"
+	"github.com/corewatch/corewatch/store/sqlite"
+	"github.com/corewatch/corewatch/web"
 )
 
 // newOperator is a receiver of the monitor's own troubles, of kinds.
@@ -235,5 +237,57 @@ func writeCertificate(t *testing.T, name string, until time.Time) {
 	}
 	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTroubleFigures: late collectors, a clock that is off, a detector that does not move and a copy that is behind are found in what the monitor says of itself, and
+// nothing is while all is well or the journal is followed after a start.
+func TestTroubleFigures(t *testing.T) {
+	x := lookAfter(t, conf.Default())
+	x.o.free = func(string) (free, size uint64, err error) { return 1 << 40, 1 << 41, nil }
+	find := func(after time.Duration) string {
+		t.Helper()
+		found, err := x.o.find(t.Context(), time.Now().Add(after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for _, f := range found {
+			keys = append(keys, f.Key)
+		}
+		return strings.Join(keys, " ")
+	}
+	well := web.LiveStatus{Feeds: []web.FeedStatus{{Name: "rc0", Last: 1, Lag: 599e6}, {Name: "rc1", Silent: true, Last: 1, Lag: 9999e6}, {Name: "rc2"}}, Clock: web.ClockStatus{State: "right"}}
+	ill := well
+	ill.Feeds = append(ill.Feeds[:2:2], web.FeedStatus{Name: "rc3", Last: 1, Lag: 601e6})
+	ill.Clock = web.ClockStatus{State: "off", Offset: 5e6, From: "chrony"}
+	unknown := well
+	unknown.Clock = web.ClockStatus{State: "unknown", Why: "nobody answers"}
+	x.w.set("replaying", 0, &ill)
+	if got := find(time.Hour); got != "outbox" { // nobody decides here
+		t.Errorf("after a start: %q", got)
+	}
+	for want, s := range map[string]*web.LiveStatus{"": &well, "lag:rc3 clock": &ill, "clock": &unknown} {
+		x.w.set("watching", 1, s)
+		if got := find(0); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	x.w.set("watching", 1, &well)
+	if got := find(31 * time.Second); got != "stalled" {
+		t.Errorf("a second is not applied for 31 s: %q", got)
+	}
+	now := time.Now()
+	for want, s := range map[string]copyStatus{
+		"":     {connected: true, behind: sqlite.Behind{Head: now, Until: now.Add(-time.Hour)}},
+		"copy": {connected: true, behind: sqlite.Behind{Head: now, Until: now.Add(-63 * time.Minute)}},
+	} {
+		if x.o.copy = (&copier{st: s}); find(0) != want {
+			t.Errorf("%+v: %q, want %q", s.behind, find(0), want)
+		}
+	}
+	x.o.copy = &copier{st: copyStatus{public: "it is away"}}
+	if got := find(0); got != "copy" {
+		t.Errorf("a copy that is away: %q", got)
 	}
 }
