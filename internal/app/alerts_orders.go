@@ -36,7 +36,7 @@ func AlertsOrder(ctx context.Context, dir string, o alerts.Order, span time.Dura
 		return err
 	}
 	if o.Incident != "" {
-		in, err := store.Incident(ctx, o.Incident)
+		in, err := store.Subject(ctx, o.Incident)
 		if errors.Is(err, sqlite.ErrNotFound) {
 			return fmt.Errorf("incident: there is no %q in the store", o.Incident)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -14,26 +15,24 @@ import (
 	"github.com/corewatch/corewatch/detect"
 )
 
-// Beside writes what people tell a monitor into its store, also while that runs: orders about messages, and what is to be sent again. Everything
-// else is the running monitor's alone.
-type Beside struct{ s *Store }
-
-// OpenBeside opens the store of a folder beside the monitor that may be writing it. Nothing is made or migrated: the store must be of this version.
-func OpenBeside(ctx context.Context, dir string) (*Beside, error) {
+// OpenBeside opens an existing store for small writes beside the monitor that may be writing it: what people tell a monitor. SQLite itself keeps the
+// two apart. It takes no lock, makes and migrates nothing: a folder without a store gives an error that wraps os.ErrNotExist, and a store of another
+// schema is refused.
+func OpenBeside(ctx context.Context, dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("store folder %s: %w", dir, err)
 	}
 	path := filepath.Join(dir, FileName)
-	if !fileExists(path) {
-		return nil, fmt.Errorf("no store in %s: a monitor makes it when it starts", dir)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("no store in %s: %w", dir, err)
 	}
 	s := &Store{name: dir, stmts: map[string]*sql.Stmt{}}
 	s.forget()
 	if err := s.openBeside(ctx, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, explain(err)), s.Close())
 	}
-	return &Beside{s}, nil
+	return s, nil
 }
 
 func (s *Store) openBeside(ctx context.Context, path string) (err error) {
@@ -55,27 +54,16 @@ func (s *Store) openBeside(ctx context.Context, path string) (err error) {
 	return err
 }
 
-// Close ends it.
-func (b *Beside) Close() error { return b.s.Close() }
-
-// Retry lets the messages that were given up wait again, and gives how many.
-func (b *Beside) Retry(ctx context.Context, now time.Time) (int64, error) { return b.s.Retry(ctx, now) }
-
-// Incident reads the last state of an incident or trouble; ErrNotFound when there is none.
-func (b *Beside) Incident(ctx context.Context, id string) (*detect.Incident, error) {
-	return b.s.Subject(ctx, id)
-}
-
 // Order keeps an order and gives its number. An end must name an order that holds or is to come.
-func (b *Beside) Order(ctx context.Context, o alerts.Order) (n int64, err error) {
+func (s *Store) Order(ctx context.Context, o alerts.Order) (n int64, err error) {
 	text, err := json.Marshal(&o)
 	if err != nil {
 		return 0, err
 	}
-	err = b.s.write(ctx, "an order", func(ctx context.Context) error {
+	err = s.write(ctx, "an order", func(ctx context.Context) error {
 		if o.Kind == alerts.EndOrder {
 			var ends int
-			err := b.s.row(ctx, "SELECT count(*) FROM alert_order WHERE n=? AND ends=0 AND until>? AND NOT EXISTS (SELECT 1 FROM alert_order e WHERE e.ends=alert_order.n)", []any{o.Ends, o.At.UnixMicro()}, &ends)
+			err := s.row(ctx, "SELECT count(*) FROM alert_order WHERE n=? AND ends=0 AND until>? AND NOT EXISTS (SELECT 1 FROM alert_order e WHERE e.ends=alert_order.n)", []any{o.Ends, o.At.UnixMicro()}, &ends)
 			if err != nil {
 				return err
 			}
@@ -87,7 +75,7 @@ func (b *Beside) Order(ctx context.Context, o alerts.Order) (n int64, err error)
 		if !o.Until.IsZero() {
 			until = o.Until.UnixMicro()
 		}
-		res, err := b.s.exec(ctx, "INSERT INTO alert_order (at, until, ends, crc, body) VALUES (?,?,?,?,?)", o.At.UnixMicro(), until, o.Ends, checksum(text, "order"), string(text))
+		res, err := s.exec(ctx, "INSERT INTO alert_order (at, until, ends, crc, body) VALUES (?,?,?,?,?)", o.At.UnixMicro(), until, o.Ends, checksum(text, "order"), string(text))
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func TestOrdersStay(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	for _, text := range []string{"UPDATE alert_order SET until=0", "DELETE FROM alert_order"} {
-		if _, err := b.s.w.ExecContext(t.Context(), text); err == nil || !strings.Contains(err.Error(), "an order is never") {
+		if _, err := b.w.ExecContext(t.Context(), text); err == nil || !strings.Contains(err.Error(), "an order is never") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
