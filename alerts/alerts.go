@@ -43,11 +43,12 @@ type Told struct {
 
 // Item is one incident in a message.
 type Item struct {
-	Incident detect.Incident `json:"incident"`
-	Occasion Occasion        `json:"occasion"`
-	First    bool            `json:"first,omitempty"` // nothing was said of the incident before
-	Parts    []string        `json:"parts,omitempty"` // ids of incidents that are told as parts of this one
-	URL      string          `json:"url,omitempty"`   // page of this revision
+	Incident  detect.Incident `json:"incident"`
+	Occasion  Occasion        `json:"occasion"`
+	First     bool            `json:"first,omitempty"`     // nothing was said of the incident before
+	Parts     []string        `json:"parts,omitempty"`     // ids of incidents that are told as parts of this one
+	Announced []Notice        `json:"announced,omitempty"` // work on it that was announced beforehand
+	URL       string          `json:"url,omitempty"`       // page of this revision
 }
 
 // Message is what one receiver is sent at once: most often one incident; several when many begin together.
@@ -77,9 +78,8 @@ type Store interface {
 	Reached(ctx context.Context) (int64, error)
 	// Told is what receivers were told of an incident.
 	Told(ctx context.Context, incident string) ([]Told, error)
-	// Decide notes that everything up to a revision was decided: what is told, and the messages that tell it. A message that waits and is
-	// replaced (its number is in replaced) is not sent.
-	Decide(ctx context.Context, upTo int64, told []Told, out []Outgoing, replaced []int64) error
+	// Decide notes what was decided, and everything with it, or nothing.
+	Decide(ctx context.Context, d *Decision) error
 	// Waiting gives the messages that were not sent yet of a receiver, oldest first; "" is of all.
 	Waiting(ctx context.Context, receiver string, limit int) ([]Outgoing, error)
 	// Next gives what is due of receivers that are not in skip: of each the oldest message, unless that failed and is tried again later. What was
@@ -93,6 +93,35 @@ type Store interface {
 	Later(ctx context.Context, n int64, notUntil time.Time, why string) error
 	// Dead notes a failure for good: the message is kept, listed, and not tried again by itself.
 	Dead(ctx context.Context, n int64, at time.Time, why string) error
+	// Postpone lets a message that was never tried wait until an instant.
+	Postpone(ctx context.Context, n int64, notUntil time.Time) error
+
+	// Orders are those that hold, held since an instant, or are to come, with what ended them.
+	Orders(ctx context.Context, since time.Time) ([]Order, error)
+	// Held is what is held back.
+	Held(ctx context.Context) ([]Held, error)
+	// Receivers are the subscriptions that were in force last: a digest for each receiver.
+	Receivers(ctx context.Context) (map[string]string, error)
+	// Open are the incidents of live data that are not over.
+	Open(ctx context.Context) ([]detect.Incident, error)
+	// Subject is an incident, or a trouble of the monitor, as it stands.
+	Subject(ctx context.Context, id string) (*detect.Incident, error)
+	// Troubles are the monitor's own that are open, those that ended since an instant, and those of which something was not decided.
+	Troubles(ctx context.Context, since time.Time) ([]TroubleState, error)
+	// SaveTroubles keeps troubles as they are, and numbers the new ones.
+	SaveTroubles(ctx context.Context, list []*TroubleState) error
+}
+
+// Decision is what was decided at once.
+type Decision struct {
+	UpTo      int64             // revisions up to this one
+	Told      []Told            // what is told,
+	Out       []Outgoing        // and the messages that tell it
+	Replaced  []int64           // messages that waited, and are not sent
+	Kept      []Held            // what is held back from now on,
+	Settled   []Held            // and what is not any more
+	Receivers map[string]string // subscriptions in force, with digests; nil: as before
+	Troubles  []TroubleState    // decided, as they are
 }
 
 // Channel sends messages. The error says whether another attempt may help: see Permanent.

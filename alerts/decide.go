@@ -20,6 +20,9 @@ const mostItems = 100
 // occasion says what of an incident, as it stands, is news to a receiver that was told was (nil: nothing); "" is nothing.
 func (s *Subscription) occasion(in *detect.Incident, was *Told) Occasion {
 	confirmed := !in.ConfirmedAt.IsZero()
+	if in.Kind == MonitorTrouble && (was != nil || s.Wants(in)) {
+		return troubled(in, was)
+	}
 	if was == nil {
 		switch {
 		case !s.Wants(in), in.State == detect.Retracted, !confirmed && !s.early():
@@ -72,6 +75,13 @@ type batch struct {
 	url    func(*detect.Incident) string
 	within func(*detect.Incident) []string  // see Subscription.Within
 	whole  func(id string) map[string]*Told // what receivers were told of an incident that is not in the batch
+
+	orders    []Order                     // in force
+	announced []Order                     // work on networks, also what is over or to come
+	held      map[string]map[string]*Held // by incident and receiver: what was held back before
+	only      map[string]map[string]bool  // by incident: the receivers that it may be new to; absent: all
+	kept      []Held                      // decided: what is held back now,
+	settled   []Held                      // and what is not any more
 }
 
 // decide gives what is noted and what is sent. It depends on nothing but the batch.
@@ -83,10 +93,19 @@ func (b *batch) decide() (told []Told, out []Outgoing) {
 		var all []news
 		for _, in := range b.in {
 			was := b.told[in.ID][sub.Receiver]
-			if o := sub.occasion(in, was); o != "" {
+			if only := b.only[in.ID]; only != nil && !only[sub.Receiver] {
+				continue
+			}
+			o := sub.occasion(in, was)
+			if o == Over && was == nil && (b.only[in.ID] != nil || b.held[in.ID][sub.Receiver] != nil) {
+				continue // it was never told, and is over: there is nothing that still holds
+			}
+			if o != "" {
 				all = append(all, news{sub, in, was, o})
 			}
 		}
+		all = b.hold(all)
+		b.settle(sub, all)
 		own, parts, notes := b.fold(all)
 		told = append(told, notes...)
 		if len(own) == 0 {
@@ -174,7 +193,7 @@ func (b *batch) message(sub *Subscription, list []news, parts map[string][]strin
 	for _, n := range list {
 		fmt.Fprintf(h, "%q %d\n", n.in.ID, n.in.Revision)
 		if len(m.Items) < mostItems {
-			m.Items = append(m.Items, Item{Incident: *n.in, Occasion: n.o, First: n.was == nil, Parts: parts[n.in.ID], URL: b.url(n.in)})
+			m.Items = append(m.Items, Item{Incident: *n.in, Occasion: n.o, First: n.was == nil, Parts: parts[n.in.ID], Announced: notices(b.announced, n.in), URL: b.url(n.in)})
 		} else {
 			m.More++
 		}

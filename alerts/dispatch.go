@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/corewatch/corewatch/detect"
@@ -17,8 +18,8 @@ import (
 // that dies loses nothing, and what it may have sent without a receipt is sent again with the same ID.
 type Dispatcher struct {
 	Store    Store
-	Subs     []*Subscription
-	Channels map[string]Channel            // by receiver
+	Subs     []*Subscription               // after the start, Replace changes them
+	Channels map[string]Channel            // by receiver; likewise
 	URL      func(*detect.Incident) string // page of a revision
 	// Within gives the countries that a network is counted in; nil: subscriptions by country are not told of networks by themselves.
 	Within func(*detect.Incident) []string
@@ -30,15 +31,17 @@ type Dispatcher struct {
 	Timeout time.Duration
 	Note    func(err error, what string) // a failure, or nil and what happened; may be nil
 
-	seen  time.Time // when there was something to decide first
-	mu    sync.Mutex
-	busy  map[string]int64       // by receiver: the message that is being sent
-	again int                    // of these, how many were tried before
-	sent  map[string][]time.Time // by receiver, within the last hour
-	flood map[string]time.Time   // by receiver and occasion: until when more of a flood gathers; of the goroutine that decides
-	asked map[string]time.Time   // by receiver that had its messages of this hour: when retractions were looked for
-	wake  chan struct{}          // something was sent; made by Run
-	doing sync.WaitGroup
+	seen     time.Time // when there was something to decide first
+	standing memory    // see standing.go; of the goroutine that decides
+	turned   atomic.Int64
+	mu       sync.Mutex
+	busy     map[string]int64       // by receiver: the message that is being sent
+	again    int                    // of these, how many were tried before
+	sent     map[string][]time.Time // by receiver, within the last hour
+	flood    map[string]time.Time   // by receiver and occasion: until when more of a flood gathers; of the goroutine that decides
+	asked    map[string]time.Time   // by receiver that had its messages of this hour: when retractions were looked for
+	wake     chan struct{}          // something was sent; made by Run
+	doing    sync.WaitGroup
 }
 
 const (
@@ -87,29 +90,25 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 }
 
-// Decide looks at the revisions that gathered for Hold, and gives how many messages came of them.
+// Decide looks at the revisions that gathered for Hold, and at what else changed: orders, receivers, troubles. It gives how many messages came of them.
 func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
+	d.turned.Store(now.UnixNano())
 	from, err := d.Store.Reached(ctx)
 	if err != nil {
 		return 0, err
 	}
 	list, err := d.Store.Revisions(ctx, from, batchSize)
-	if err != nil || len(list) == 0 {
-		d.seen = time.Time{}
+	if err != nil {
 		return 0, err
 	}
-	hold := d.Hold
-	if hold <= 0 {
-		hold = defaultHold
+	if !d.gathered(len(list), now) {
+		list = nil
 	}
-	if d.seen.IsZero() {
-		d.seen = now
+	b := batch{now: now, told: map[string]map[string]*Told{}, url: d.URL}
+	s, err := d.stand(ctx, &b)
+	if err != nil {
+		return 0, err
 	}
-	if now.Sub(d.seen) < hold && len(list) < batchSize {
-		return 0, nil
-	}
-	d.seen = time.Time{}
-	b := batch{now: now, subs: d.Subs, told: map[string]map[string]*Told{}, url: d.URL}
 	b.within = d.Within
 	var failed error
 	b.whole = func(id string) map[string]*Told {
@@ -124,12 +123,24 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 		if in.Data != detect.Live {
 			continue
 		}
+		delete(b.only, in.ID) // it has news for everybody
 		if at, ok := newest[in.ID]; ok {
 			b.in[at] = in
 			continue
 		}
 		newest[in.ID] = len(b.in)
 		b.in = append(b.in, in)
+	}
+	for i := range s.in { // as it stands is as its newest revision has it
+		if _, ok := newest[s.in[i].ID]; !ok {
+			b.in = append(b.in, &s.in[i])
+		}
+	}
+	if len(list) == 0 && len(b.in) == 0 && s.receivers == nil && len(s.settled) == 0 {
+		s.remember(&d.standing, nil)
+		return 0, nil
+	}
+	for _, in := range b.in {
 		if b.told[in.ID], err = d.told(ctx, in.ID); err != nil {
 			return 0, err
 		}
@@ -144,7 +155,37 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(out), d.Store.Decide(ctx, list[len(list)-1].N, told, out, replaced)
+	what := &Decision{
+		UpTo: from, Told: told, Out: b.unsaid(out), Replaced: replaced, Kept: b.kept, Settled: append(b.settled, s.settled...), Receivers: s.receivers, Troubles: s.troubles,
+	}
+	if len(list) > 0 {
+		what.UpTo = list[len(list)-1].N
+	}
+	if err := d.Store.Decide(ctx, what); err != nil {
+		return 0, err
+	}
+	s.remember(&d.standing, what)
+	return len(what.Out), nil
+}
+
+// gathered reports whether what came waited long enough for what belongs to it.
+func (d *Dispatcher) gathered(n int, now time.Time) bool {
+	if n == 0 {
+		d.seen = time.Time{}
+		return false
+	}
+	hold := d.Hold
+	if hold <= 0 {
+		hold = defaultHold
+	}
+	if d.seen.IsZero() {
+		d.seen = now
+	}
+	if now.Sub(d.seen) < hold && n < batchSize {
+		return false
+	}
+	d.seen = time.Time{}
+	return true
 }
 
 func (d *Dispatcher) told(ctx context.Context, id string) (map[string]*Told, error) {
@@ -348,7 +389,7 @@ func (d *Dispatcher) one(ctx context.Context, w *Outgoing, now time.Time) {
 	to := w.Message.Receiver
 	var err error
 	receipt := ""
-	if ch := d.Channels[to]; ch == nil {
+	if ch := d.channel(to); ch == nil {
 		err = &Permanent{fmt.Errorf("%s is no receiver of the configuration any more", to)}
 	} else {
 		sending, stop := context.WithTimeout(ctx, cmp.Or(d.Timeout, sendTimeout))

@@ -30,6 +30,8 @@ type Subscription struct {
 
 	// Within gives the countries that a network is counted in. It is asked about networks only; nil: not known.
 	Within func(in *detect.Incident) []string `json:"-"`
+
+	Troubles []string `json:"-"` // kinds of the monitor's own troubles that an operator is told of
 }
 
 // fewPrefixes is how many prefixes a network must have lost to be told of to who did not name it: smaller losses are many and every day.
@@ -85,6 +87,12 @@ func (s *Subscription) Check() error {
 
 // Wants reports whether an incident, as it stands, is one that the subscription is about, whatever its state.
 func (s *Subscription) Wants(in *detect.Incident) bool {
+	if in.Kind == MonitorTrouble {
+		return s.wantsTrouble(in)
+	}
+	if in.Entity.Type == "monitor" && slices.Contains(s.Troubles, in.Entity.Code) { // told as a trouble, by the minute
+		return false
+	}
 	if len(s.Kinds) == 0 && in.Kind == detect.MonitorFault || len(s.Kinds) > 0 && !slices.Contains(s.Kinds, string(in.Kind)) {
 		return false
 	}

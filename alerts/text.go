@@ -150,9 +150,11 @@ func (w *Words) line(i *Item) string {
 	in := &i.Incident
 	key, third := "line", w.size(in)
 	switch {
+	case in.Kind == MonitorTrouble && i.Occasion == Over:
+		key, third = "line.trouble.over", w.length(in)
 	case in.Kind == detect.MonitorFault && i.Occasion == Over:
 		key, third = "line.fault.over", w.length(in)
-	case in.Kind == detect.MonitorFault && len(in.Revisions) > 0:
+	case (in.Kind == detect.MonitorFault || in.Kind == MonitorTrouble) && len(in.Revisions) > 0:
 		key, third = "line.fault", Inert(in.Revisions[len(in.Revisions)-1].Reason)
 	case i.Occasion == Over:
 		key, third = "line.over", w.length(in)
@@ -194,6 +196,7 @@ func (w *Words) Short(m *Message) string {
 			fmt.Fprintln(&b, "- "+w.line(item))
 		} else {
 			w.brief(&b, &item.Incident)
+			w.announced(&b, item)
 			if item.Occasion == Retracted {
 				fmt.Fprintln(&b, w.text["retracted.do"])
 			}
@@ -247,6 +250,10 @@ func (w *Words) full(b *strings.Builder, item *Item, headed bool) {
 		put(w.line(item))
 	}
 	put(w.say("head.place", place(in.Entity), w.text["type."+in.Entity.Type], Inert(in.Entity.Code)))
+	if in.Kind == MonitorTrouble {
+		w.trouble(b, item)
+		return
+	}
 	put(w.say("head.state", w.word("state.", string(in.State)), strconv.Itoa(in.Severity)))
 	put(w.say("head.start", in.Start.Time.String(), earliest(in.Start), latest(in.Start)))
 	switch {
@@ -265,6 +272,7 @@ func (w *Words) full(b *strings.Builder, item *Item, headed bool) {
 	if list := w.parts(in); list != nil {
 		put(w.say("parts", strings.Join(list, "; ")))
 	}
+	w.announced(b, item)
 	if in.Kind == detect.MonitorFault {
 		put(w.text["fault.not"])
 	} else {
@@ -307,7 +315,27 @@ func (w *Words) parts(in *detect.Incident) (list []string) {
 	return list
 }
 
+// trouble is what a message says of one of the monitor's own.
+func (w *Words) trouble(b *strings.Builder, item *Item) {
+	in := &item.Incident
+	for i := range in.Revisions {
+		fmt.Fprintln(b, in.Revisions[i].At.String()+"  "+oneLine(in.Revisions[i].Reason))
+	}
+	fmt.Fprintln(b, w.text["trouble"])
+	fmt.Fprintln(b, w.say("revision", strconv.Itoa(in.Revision), in.ID, string(in.Data)))
+}
+
+// announced names the work that was announced beforehand.
+func (w *Words) announced(b *strings.Builder, item *Item) {
+	for _, a := range item.Announced {
+		fmt.Fprintln(b, w.say("announced", Inert(a.Entity), detect.At(a.From).String(), detect.At(a.Until).String(), oneLine(a.By), oneLine(a.Cited)))
+	}
+}
+
 func (w *Words) coverage(in *detect.Incident) string {
+	if in.Kind == MonitorTrouble {
+		return w.text["trouble"]
+	}
 	if in.Coverage.Level == "full" {
 		return w.text["coverage.full"]
 	}

@@ -21,6 +21,7 @@ type healthPage struct {
 	SourceLine string
 	Copies     []sourceRow
 	Alerts     []sourceRow
+	Troubles   []string
 	Collectors []collectorRow
 	Peers      []healthPeer
 	Inputs     []inputRow
@@ -103,6 +104,9 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, st site) error {
 		v.SourceLine = s.sourceLine(v.Sources)
 		v.Copies = s.sourceRows(status.Copies)
 		v.Alerts = s.sourceRows(status.Alerts)
+		for _, t := range status.Troubles {
+			v.Troubles = append(v.Troubles, s.cat.text("trouble.since", s.word("trouble", t.Kind), t.Since.UTC().Format(time.RFC3339)))
+		}
 		v.Live = s.livePage(status.Live)
 		v.Ledger = ledgerRow(status.Ledger)
 	}
@@ -195,8 +199,18 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, st site) error {
 
 // healthz answers a load balancer and a prober: 200 while the store answers and the process has not failed. Sources that are not
 // connected are named but are no reason to take the pages away: what is stored stays readable.
-func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
+func (s *Server) healthz(w http.ResponseWriter, r *http.Request) { s.tellHealth(w, r, false) }
+
+// watching is healthz for those who watch the monitor from outside: 503, with the reason, also while it does not watch. The heartbeat stops on the same
+// grounds.
+func (s *Server) watching(w http.ResponseWriter, r *http.Request) { s.tellHealth(w, r, true) }
+
+func (s *Server) tellHealth(w http.ResponseWriter, r *http.Request, strict bool) {
 	st := s.deps.Status()
+	type trouble struct {
+		Kind  string      `json:"kind"`
+		Since detect.Time `json:"since"`
+	}
 	type source struct {
 		Name   string      `json:"name"`
 		State  string      `json:"state"`
@@ -218,6 +232,8 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		Alerts    []source    `json:"alerts,omitempty"`
 		Ledger    *ledgerJSON `json:"ledger,omitempty"`
 		Live      *liveJSON   `json:"live,omitempty"`
+		Troubles  []trouble   `json:"troubles,omitempty"`
+		Idle      string      `json:"idle,omitempty"` // why it does not watch now
 	}{
 		Status: "ok", Phase: st.Phase, Progress: st.Progress, Software: st.Software, Commit: st.Commit, Data: st.Data,
 		EventTime: instant(st.EventTime), Started: instant(st.Started), Sources: []source{},
@@ -246,11 +262,20 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 			out.Status, out.Reason = "degraded", "the ledger cannot be written"
 		}
 	}
-	out.Live = liveFacts(st.Live)
+	for _, t := range st.Troubles {
+		if out.Status == "ok" {
+			out.Status, out.Reason = "degraded", "the monitor has troubles of its own"
+		}
+		out.Troubles = append(out.Troubles, trouble{t.Kind, instant(t.Since)})
+	}
+	out.Live, out.Idle = liveFacts(st.Live), st.Idle
 	if out.Live != nil && out.Live.Disk != nil && out.Live.Disk.Low {
 		out.Status, out.Reason = "degraded", "the disk is nearly full"
 	}
 	code := http.StatusOK
+	if strict && st.Idle != "" {
+		code, out.Status, out.Reason = http.StatusServiceUnavailable, "failing", st.Idle
+	}
 	if _, _, err := s.deps.Live.Incidents(r.Context(), Query{Limit: 1}); err != nil {
 		s.log.Error().Err(err).Msg("store does not answer")
 		code, out.Status, out.Reason = http.StatusServiceUnavailable, "failing", "the store does not answer"

@@ -58,10 +58,12 @@ type Status struct {
 	Progress  float64     // 0 to 1 while replaying
 	EventTime time.Time   // how far the detector has come in event time
 	Sources   []SourceStatus
-	Copies    []SourceStatus // other stores that what is kept is copied to; Last is when one acknowledged something
-	Alerts    []SourceStatus // what of the telling is not as it should be
-	Live      *LiveStatus    // nil until something is watched
-	Ledger    *LedgerStatus  // nil: none is kept
+	Copies    []SourceStatus  // other stores that what is kept is copied to; Last is when one acknowledged something
+	Alerts    []SourceStatus  // what of the telling is not as it should be
+	Live      *LiveStatus     // nil until something is watched
+	Ledger    *LedgerStatus   // nil: none is kept
+	Troubles  []TroubleStatus // what is wrong with the monitor's own machine and surroundings
+	Idle      string          // why the monitor does not watch now; empty: it does
 }
 
 // LedgerStatus is the log that is only added to (docs/ledger.md).
@@ -72,6 +74,12 @@ type LedgerStatus struct {
 	Waiting int       // handed over and not yet in it
 	Last    time.Time // when it was last found or brought up to date, with a checkpoint over all of it
 	Failing bool      // it cannot be written; the log of the process says why
+}
+
+// TroubleStatus is a trouble that operators were told of.
+type TroubleStatus struct {
+	Kind  string // of a closed list: "disk", "clock", "reload", ...
+	Since time.Time
 }
 
 // SourceStatus is one source of messages: whether it is connected and, if not, since when and why.

@@ -122,6 +122,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /api/", s.apiUnknown)
 	s.mux.HandleFunc("OPTIONS /api/", s.apiOptions)
 	s.mux.HandleFunc("GET /healthz", s.healthz)
+	s.mux.HandleFunc("GET /healthz/watching", s.watching)
 	s.mux.HandleFunc("GET /static/{name}", s.static)
 	s.mux.HandleFunc("GET /favicon.ico", s.favicon)
 	if s.deps.Metrics != nil {

@@ -59,7 +59,7 @@ func subscriptions(c conf.Config) ([]*alerts.Subscription, error) {
 		zones[set.Zones[i].Slug] = i
 	}
 	var out []*alerts.Subscription
-	for _, s := range c.Alerts.Subscriptions {
+	for _, s := range c.Alerts.Receivers() {
 		sub := s.Subscription
 		sub.Receiver = s.Receiver
 		for _, slug := range s.Zones {
@@ -84,8 +84,9 @@ func subscriptions(c conf.Config) ([]*alerts.Subscription, error) {
 // channels make the senders of the configuration.
 func channels(c conf.Config) (map[string]alerts.Channel, error) {
 	out := map[string]alerts.Channel{}
-	for i := range c.Alerts.Subscriptions {
-		s := &c.Alerts.Subscriptions[i]
+	all := c.Alerts.Receivers()
+	for i := range all {
+		s := &all[i]
 		ch, err := channel(s, cmp.Or(c.Pages.PublicURL, "urn:corewatch"))
 		if err != nil {
 			return nil, fmt.Errorf("alerts: %s: %w", s.Receiver, err)
@@ -169,11 +170,8 @@ func pageOf(c conf.Config) func(*detect.Incident) string {
 	}
 }
 
-// newDispatcher makes what tells the receivers of a configuration; nil when it names none.
+// newDispatcher makes what tells the receivers of a configuration. It may name none: a reload can bring some.
 func newDispatcher(c conf.Config, store *sqlite.Store, log zerolog.Logger) (*alerts.Dispatcher, error) {
-	if len(c.Alerts.Subscriptions) == 0 {
-		return nil, nil
-	}
 	subs, err := subscriptions(c)
 	if err != nil {
 		return nil, err
@@ -248,14 +246,20 @@ func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, as
 		return err
 	}
 	words := map[string]*alerts.Words{}
-	for i := range c.Alerts.Subscriptions {
-		s := &c.Alerts.Subscriptions[i]
+	receivers := c.Alerts.Receivers()
+	for i := range receivers {
+		s := &receivers[i]
 		if words[s.Receiver], err = s.Words(); err != nil {
 			return err
 		}
 	}
+	orders, err := store.Orders(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
 	n := 0
-	for _, m := range alerts.DryRun(all, subs, 4*time.Second, pageOf(c)) {
+	said, held := alerts.DryRunUnder(orders, all, subs, 4*time.Second, pageOf(c))
+	for _, m := range said {
 		n++
 		if asJSON {
 			if err := json.NewEncoder(out).Encode(&m); err != nil {
@@ -265,11 +269,16 @@ func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, as
 		}
 		fmt.Fprintf(out, "%s  %-16s %s\n", m.At.Format(time.RFC3339), m.Receiver, words[m.Receiver].Line(&m))
 	}
-	fmt.Fprintf(notes, "%d messages of %d revisions to %d receivers\n", n, len(all), len(subs))
+	for i := range held {
+		if !asJSON {
+			fmt.Fprintf(out, "%s  %-16s held back: %s\n", held[i].At.Format(time.RFC3339), held[i].Receiver, heldLine(&held[i]))
+		}
+	}
+	fmt.Fprintf(notes, "%d messages of %d revisions to %d receivers; %d times something was held back by an order\n", n, len(all), len(subs), len(held))
 	return nil
 }
 
-// AlertsWaiting lists what waits to be sent and what was given up.
+// AlertsWaiting lists what waits to be sent, what was given up, and what orders hold back.
 func AlertsWaiting(ctx context.Context, dir string, out io.Writer) error {
 	store, err := sqlite.OpenReadOnly(ctx, dir)
 	if err != nil {
@@ -297,7 +306,23 @@ func AlertsWaiting(ctx context.Context, dir string, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "%-8s  %s  %-16s %d attempts  %s  %s\n", what, o.Message.At.Format(time.RFC3339), o.Message.Receiver, o.Attempts, words.Line(&o.Message), o.Note)
 	}
-	fmt.Fprintf(out, "%d wait, %d were given up\n", len(waiting), given)
+	held, err := store.Held(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range held {
+		fmt.Fprintf(out, "held      %s  %-16s %s\n", held[i].At.Format(time.RFC3339), held[i].Receiver, heldLine(&held[i]))
+	}
+	orders, err := store.Orders(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, o := range alerts.Effective(orders) {
+		if o.Until.After(time.Now()) {
+			fmt.Fprintln(out, "order     "+orderLine(&o))
+		}
+	}
+	fmt.Fprintf(out, "%d wait, %d were given up, %d are held back\n", len(waiting), given, len(held))
 	return nil
 }
 
@@ -333,9 +358,9 @@ func AlertsTry(ctx context.Context, file, receiver string, out io.Writer) error 
 	return nil
 }
 
-// AlertsRetry lets what was given up wait to be sent again.
+// AlertsRetry lets what was given up wait to be sent again, also beside a running monitor.
 func AlertsRetry(ctx context.Context, dir string, out io.Writer) error {
-	store, err := sqlite.Open(ctx, dir)
+	store, err := sqlite.OpenBeside(ctx, dir)
 	if err != nil {
 		return err
 	}

@@ -30,9 +30,11 @@ type live struct {
 	sources []source
 	tables  tableFolder
 	refresh <-chan string // names of reference tables that were kept and are to be in force; may be nil
-	conf    conf.Config
-	logger  zerolog.Logger
-	clock   func() time.Time
+	// subscribed gives the subscriptions that are in force from now on; may be nil.
+	subscribed <-chan liveSubscriptions
+	conf       conf.Config
+	logger     zerolog.Logger
+	clock      func() time.Time
 	// ownClock says what is known of the machine's clock; nil: nobody is asked, and nothing is said of it.
 	ownClock  func() clock.Reading
 	clockTold clockState
@@ -217,6 +219,13 @@ func (l *live) step() error {
 			if err := l.relocate(sha); err != nil {
 				return err
 			}
+		}
+	default:
+	}
+	select {
+	case s := <-l.subscribed:
+		if err := l.tell(controlSubscriptions, s); err != nil {
+			return err
 		}
 	default:
 	}

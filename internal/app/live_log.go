@@ -33,6 +33,8 @@ const (
 	controlFeed      = "feed"      // and a collector that was met since: a signal.Feed
 	controlClock     = "clock"     // how far the machine's clock is off: a clockState
 	controlDisk      = "disk"      // whether the disk is nearly full: a diskState
+	// The detector knows nothing of who is told; the journal says when that changed.
+	controlSubscriptions = "subscriptions" // other receivers are told from now on: a liveSubscriptions
 )
 
 type liveStart struct {

@@ -19,7 +19,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 
-	"github.com/corewatch/corewatch/alerts"
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/bgp/collect"
 	"github.com/corewatch/corewatch/detect"
@@ -84,6 +83,10 @@ func (r Monitor) Run(ctx context.Context) error {
 		return fmt.Errorf("listening on %s: %w", r.Listen, err)
 	}
 	d := &demonstration{store: demoStore, conf: c, log: r.Log.With().Str("component", "demo").Logger()}
+	if _, err := c.Alerts.LoadTemplates(); err != nil {
+		ln.Close()
+		return err
+	}
 	w, err := newWatcher(c, why, r.Data, store, r.Log.With().Str("component", "live").Logger())
 	if err != nil {
 		ln.Close()
@@ -92,11 +95,6 @@ func (r Monitor) Run(ctx context.Context) error {
 	w.given = given
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d, w.figures), newLedgerMetrics(w.notary))
-	texts, err := c.Alerts.LoadTemplates()
-	if err != nil {
-		ln.Close()
-		return err
-	}
 	feeds, err := newFeedFiles(c, store, r.Log.With().Str("component", "feeds").Logger())
 	if err != nil {
 		ln.Close()
@@ -107,10 +105,19 @@ func (r Monitor) Run(ctx context.Context) error {
 		ln.Close()
 		return err
 	}
+	w.teller = tell
 	if copied != nil {
 		reg.MustRegister(newCopyMetrics(copied))
 	}
-	st := &status{started: time.Now(), demo: d, live: w, copy: copied, texts: texts, feeds: feeds}
+	look := newLookout(c, store, w, copied, tell, r.Data, r.Log.With().Str("component", "alerts").Logger())
+	working := atWork(w, tell, time.Duration(c.Heartbeat.StalledAfterS)*time.Second)
+	heart, err := newPulse(c, working, r.Log.With().Str("component", "heartbeat").Logger())
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	reg.MustRegister(newLookMetrics(look, working))
+	st := &status{started: time.Now(), demo: d, live: w, copy: copied, feeds: feeds, look: look, working: working}
 	pages := web.DefaultConfig()
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
 	pages.UnstableShare = c.Detect.UnstableShare
@@ -157,12 +164,14 @@ func (r Monitor) Run(ctx context.Context) error {
 	})
 
 	ended := make(chan error, 2)
-	if tell != nil {
-		done.Go(func() {
-			if err := tell.Run(work); err != nil {
-				ended <- err
-			}
-		})
+	done.Go(func() {
+		if err := tell.Run(work); err != nil {
+			ended <- err
+		}
+	})
+	done.Go(func() { look.run(work) })
+	if heart != nil {
+		done.Go(func() { heart.run(work) })
 	}
 	if copied != nil {
 		done.Go(func() { copied.run(work, work) })
@@ -208,7 +217,7 @@ func (r Monitor) Run(ctx context.Context) error {
 
 // alerts is what of the telling is not as it should be.
 func (s *status) alerts() (list []web.SourceStatus) {
-	if err := s.texts.Failure(); err != nil {
+	if err := s.live.texts().Failure(); err != nil {
 		list = append(list, web.SourceStatus{Name: "templates", State: "failed", Detail: "the built-in text is said instead: " + err.Error()})
 	}
 	if s.feeds != nil {
@@ -325,9 +334,10 @@ type status struct {
 	started time.Time
 	demo    *demonstration
 	live    *watcher
-	copy    *copier // nil: there is no copy
-	texts   *alerts.Templates
+	copy    *copier    // nil: there is no copy
 	feeds   *feedFiles // nil: there are none
+	look    *lookout
+	working func(now time.Time) error
 }
 
 func (s *status) get() web.Status {
@@ -362,5 +372,9 @@ func (s *status) get() web.Status {
 	}
 	out.Alerts = s.alerts()
 	out.Sources = append(out.Sources, demo)
+	out.Troubles = s.look.troubles()
+	if err := s.working(time.Now()); err != nil {
+		out.Idle = err.Error()
+	}
 	return out
 }

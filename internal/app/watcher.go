@@ -3,13 +3,16 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/corewatch/corewatch/alerts"
 	"github.com/corewatch/corewatch/bgp"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/internal/clock"
@@ -31,19 +34,28 @@ type watcher struct {
 	notary  *notary                 // nil: no ledger
 	again   map[string]bool         // collectors whose source reads again what came while the monitor was not running
 
-	refresh chan string // names of reference tables that were kept and are to be in force
+	refresh    chan string // names of reference tables that were kept and are to be in force
+	subscribed chan liveSubscriptions
+	teller     *alerts.Dispatcher // what a reload gives other subscriptions to; may be nil
 
-	mu    sync.Mutex // guards what follows
-	phase string
-	now   bgp.Micros
-	live  *web.LiveStatus
+	mu       sync.Mutex  // guards what follows
+	alerts   conf.Alerts // in force
+	unloaded error       // why the last reload changed nothing; nil: it did, or there was none
+	tried    time.Time   // when that was
+	turned   time.Time   // when the last second was applied
+	phase    string
+	now      bgp.Micros
+	live     *web.LiveStatus
 }
 
 // liveFolder is where, in the monitor's folder, a live monitor keeps what it receives.
 const liveFolder = "live"
 
 func newWatcher(c conf.Config, why, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
-	w := &watcher{conf: c, why: why, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}, refresh: make(chan string, 1)}
+	w := &watcher{conf: c, why: why, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}, refresh: make(chan string, 1), subscribed: make(chan liveSubscriptions, 1), alerts: c.Alerts}
+	if len(c.Alerts.Receivers()) > 0 {
+		w.subscribed <- subscriptionsOf(c.Alerts)
+	}
 	w.notary = newNotary(c.Ledger, data, store, log)
 	for _, s := range c.Sources {
 		switch {
@@ -84,7 +96,7 @@ func (w *watcher) run(ctx context.Context) (err error) {
 		defer written.Wait()
 		defer stop()
 	}
-	l.tables, l.refresh = keptIn(w.dir, w.log), w.refresh
+	l.tables, l.refresh, l.subscribed = keptIn(w.dir, w.log), w.refresh, w.subscribed
 	if err := l.open(ctx, w.dir); err != nil {
 		return err
 	}
@@ -113,6 +125,9 @@ func (w *watcher) set(phase string, now bgp.Micros, figures *web.LiveStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.phase = phase
+	if figures != nil {
+		w.turned = time.Now()
+	}
 	w.now, w.live = max(w.now, now), figures
 }
 
@@ -121,6 +136,64 @@ func (w *watcher) figures() *web.LiveStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.live
+}
+
+// thresholds are from where on something is a trouble.
+func (w *watcher) thresholds() conf.Troubles {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.alerts.Troubles
+}
+
+// texts are the operator's own, in force; nil: none.
+func (w *watcher) texts() *alerts.Templates {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.alerts.Texts()
+}
+
+// watcherState is how the watching goes.
+type watcherState struct {
+	phase   string
+	turned  time.Time       // when the last second was applied
+	figures *web.LiveStatus // nil before the first
+}
+
+func (w *watcher) state() watcherState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return watcherState{w.phase, w.turned, w.live}
+}
+
+// working says why the monitor does not watch now; nil: it does. The detector must have applied a second within stall, and something must be heard.
+func (w *watcher) working(now time.Time, stall time.Duration) error {
+	s := w.state()
+	switch idle := now.Sub(s.turned); {
+	case len(w.sources) == 0:
+		return errors.New("there is no live source")
+	case s.phase != "watching":
+		return errors.New("the journal is being followed after a start")
+	case idle > stall:
+		return fmt.Errorf("the detector has not moved for %s", idle.Round(time.Second))
+	}
+	connected, speaking := 0, 0
+	for _, x := range w.sources {
+		if x.status().State == "connected" {
+			connected++
+		}
+	}
+	for i := range s.figures.Feeds {
+		if !s.figures.Feeds[i].Silent {
+			speaking++
+		}
+	}
+	switch {
+	case connected == 0:
+		return errors.New("no source is connected")
+	case speaking == 0 && len(s.figures.Feeds) > 0:
+		return errors.New("every source is silent")
+	}
+	return nil
 }
 
 // tell fills in what the pages show of the live side.

@@ -13,10 +13,12 @@ import (
 
 // Alerts says who is told of incidents.
 type Alerts struct {
-	PerHour       int          `json:"per_hour"`      // messages to one receiver within an hour; more wait; 0: 60
-	Subscriptions []Subscriber `json:"subscriptions"` // each a receiver, how it is reached, and what it wants to know
-	Templates     string       `json:"templates"`     // a folder with texts of your own, see docs/alerts.md; empty: the built-in ones
-	Feeds         Feeds        `json:"feeds"`         // feeds as files, for any web server, mirror or archive
+	PerHour       int                `json:"per_hour"`      // messages to one receiver within an hour; more wait; 0: 60
+	Subscriptions []Subscriber       `json:"subscriptions"` // each a receiver, how it is reached, and what it wants to know
+	Operator      []OperatorReceiver `json:"operator"`      // who is told of the monitor's own troubles
+	Troubles      Troubles           `json:"troubles"`      // from where on something is a trouble
+	Templates     string             `json:"templates"`     // a folder with texts of your own, see docs/alerts.md; empty: the built-in ones
+	Feeds         Feeds              `json:"feeds"`         // feeds as files, for any web server, mirror or archive
 
 	texts *alerts.Templates
 }
@@ -74,6 +76,8 @@ func subscribers(a Alerts) error {
 	switch {
 	case len(a.Subscriptions) > maxSubscribers:
 		return fmt.Errorf("alerts.subscriptions: %d; want at most %d", len(a.Subscriptions), maxSubscribers)
+	case len(a.Operator) > maxSubscribers:
+		return fmt.Errorf("alerts.operator: %d; want at most %d", len(a.Operator), maxSubscribers)
 	case a.PerHour < 0 || a.PerHour > 3600:
 		return fmt.Errorf("alerts.per_hour: %d; want 0 to 3,600", a.PerHour)
 	}
@@ -81,9 +85,13 @@ func subscribers(a Alerts) error {
 		return err
 	}
 	seen := map[string]bool{}
-	for i := range a.Subscriptions {
-		s := &a.Subscriptions[i]
+	all := a.Receivers()
+	for i := range all {
+		s := &all[i]
 		at := fmt.Sprintf("alerts.subscriptions[%d]", i)
+		if n := len(a.Subscriptions); i >= n {
+			at = fmt.Sprintf("alerts.operator[%d]", i-n)
+		}
 		switch {
 		case s.Receiver == "" || len(s.Receiver) > 64 || alerts.Plain(s.Receiver) != s.Receiver:
 			return fmt.Errorf("%s.receiver: %q; want a name of 1 to 64 characters", at, s.Receiver)
@@ -104,7 +112,7 @@ func subscribers(a Alerts) error {
 			return fmt.Errorf("%s.%w", at, err)
 		}
 	}
-	return nil
+	return operators(a)
 }
 
 // ways counts the channels that are given.

@@ -37,6 +37,7 @@ type Config struct {
 	Clock      Clock         `json:"clock"`      // who is asked how far the machine's clock is off
 	Operator   Operator      `json:"operator"`   // who answers for what is published, and signs it
 	Ledger     Ledger        `json:"ledger"`     // digests of what is received and said live, in a log that only grows (docs/ledger.md)
+	Heartbeat  Heartbeat     `json:"heartbeat"`  // who outside is told again and again that the monitor works
 }
 
 // Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
@@ -104,7 +105,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50, FreeGiB: 2}, Clock: Clock{Chrony: true}, Ledger: Ledger{Enabled: true, CheckpointS: 60}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50, FreeGiB: 2}, Clock: Clock{Chrony: true}, Ledger: Ledger{Enabled: true, CheckpointS: 60}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}, Alerts: Alerts{Troubles: defaultTroubles()}, Heartbeat: Heartbeat{EveryS: 60, StalledAfterS: 30}}
 }
 
 // maxFile bounds a configuration file.
@@ -160,6 +161,9 @@ func Parse(text []byte) (Config, error) {
 		return c, err
 	}
 	if err := clickHouse(c.ClickHouse); err != nil {
+		return c, err
+	}
+	if err := heartbeat(c.Heartbeat); err != nil {
 		return c, err
 	}
 	for key, address := range map[string]string{"routeviews": c.Archives.RouteViews, "ris": c.Archives.RIS} {

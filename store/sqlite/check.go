@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // maxProblems is how many problems Check lists before it only counts.
@@ -60,6 +61,8 @@ func (s *Store) Check(ctx context.Context) error {
 		func() error { _, err := s.outbox(ctx, "", "", -1, "n"); return err },
 		func() error { _, err := s.Annotations(ctx, "", 0); return err },
 		func() error { _, err := s.Holds(ctx); return err },
+		func() error { _, err := s.Orders(ctx, time.Time{}); return err },
+		func() error { _, err := s.troubles(ctx, "1"); return err },
 	} {
 		if err := list(); err != nil {
 			var bad *CorruptError

@@ -41,13 +41,20 @@ func fill(t testing.TB, s *Store) {
 	}
 	err := errors.Join(s.AppendMessages(ctx, "one", messages(0, 50)), s.SetMeta(ctx, "a", "b"), s.SaveInputs(ctx, testInputs()),
 		s.SavePeers(ctx, 5, testPeers()), s.SaveReferences(ctx, testReferences()),
-		s.Decide(ctx, 3, []alerts.Told{{Receiver: "desk", Incident: "one", Revision: 1, Occasion: alerts.Confirmed}}, []alerts.Outgoing{{
+		s.Decide(ctx, &alerts.Decision{UpTo: 3, Told: []alerts.Told{{Receiver: "desk", Incident: "one", Revision: 1, Occasion: alerts.Confirmed}}, Out: []alerts.Outgoing{{
 			Message: alerts.Message{ID: "m1", Receiver: "desk", Items: []alerts.Item{{Incident: *incident(0, 1), Occasion: alerts.Confirmed}}},
-		}}, nil),
-		s.SaveAnnotation(ctx, incident(0, 1).ID, 1, []byte("{}")), s.AddHold(ctx, Hold{incident(0, 1).ID, true, incident(0, 1).Start.Time.Time, "examiner", "a letter"}))
+		}}, Kept: []alerts.Held{{Receiver: "night", Incident: "one", Revision: 1, Occasion: alerts.Confirmed, Order: 1}}, Receivers: map[string]string{"desk": "ab"}}),
+		order(ctx, s),
+		s.SaveAnnotation(ctx, incident(0, 1).ID, 1, []byte("{}")), s.AddHold(ctx, Hold{incident(0, 1).ID, true, incident(0, 1).Start.Time.Time, "examiner", "a letter"}),
+		s.SaveTroubles(ctx, []*alerts.TroubleState{{Key: "disk", Incident: *incident(7, 1)}}))
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func order(ctx context.Context, s *Store) error {
+	_, err := s.Order(ctx, alerts.Order{Kind: alerts.Silence, Who: "a", Why: "b", Receiver: "night", Until: time.Unix(1, 0)})
+	return err
 }
 
 // dump is the content of every table as text, in key order.

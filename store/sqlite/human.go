@@ -5,50 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"time"
 )
-
-// OpenBeside opens an existing store for what people write (annotations and holds), also while a monitor writes it: SQLite lets one wait for the other. Nothing
-// else may be written through it, and the file must be of this software's schema.
-func OpenBeside(ctx context.Context, dir string) (*Store, error) {
-	s, err := OpenReadOnly(ctx, dir) // that it is there, and ours
-	if err != nil {
-		return nil, err
-	}
-	s.Close()
-	if s, err = Open(ctx, dir); !errors.As(err, new(*InUseError)) {
-		return s, err
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, FileName)
-	s = &Store{name: dir, stmts: map[string]*sql.Stmt{}}
-	s.forget()
-	fail := func(err error) (*Store, error) {
-		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, explain(err)), s.Close())
-	}
-	if s.db, err = sql.Open("sqlite", fileURI(path)+"?"+pragmas("foreign_keys(1)", "synchronous(FULL)")); err != nil {
-		return fail(err)
-	}
-	s.db.SetMaxOpenConns(1)
-	if s.w, err = s.db.Conn(ctx); err != nil {
-		return fail(err)
-	}
-	version, err := identify(ctx, s.w)
-	if err == nil && version != schemaVersion {
-		err = fmt.Errorf("a monitor of other software (schema %d, here %d) writes it: use its program, or stop it", version, schemaVersion)
-	}
-	if err == nil {
-		s.reader, err = openPool(path, "")
-	}
-	if err != nil {
-		return fail(err)
-	}
-	return s, nil
-}
 
 // SaveAnnotation stores a revision of what people wrote about an incident: the next one, or ErrConflict. ErrNotFound without such an incident.
 func (s *Store) SaveAnnotation(ctx context.Context, id string, revision int, text []byte) error {

@@ -2,7 +2,7 @@ package sqlite
 
 // schemaVersion is what this software writes (PRAGMA user_version). testdata/schema-v<n>.sql holds a dump of every version
 // there ever was; each must open.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // readableFrom is the oldest version that can be read without bringing it up to date: what came since is for writers.
 const readableFrom = 1
@@ -224,6 +224,54 @@ var migrations = []migration{
   reason TEXT NOT NULL
 ) STRICT`, "n", "incident", "held", "at", "role", "reason"),
 	}},
+	{5, "orders", []step{
+		// What people told the monitor about its messages: silences, acknowledgements, maintenance, and what ended them early. Nothing of it is changed.
+		table("alert_order", `CREATE TABLE alert_order (
+  n INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT`, "n", "at", "until", "ends", "crc", "body"),
+		index("alert_order", "alert_order_by_until", `CREATE INDEX alert_order_by_until ON alert_order (until)`),
+		index("alert_order", "alert_order_by_ends", `CREATE INDEX alert_order_by_ends ON alert_order (ends)`),
+		trigger("alert_order", "alert_order_stays", `CREATE TRIGGER alert_order_stays BEFORE UPDATE ON alert_order BEGIN SELECT raise(ABORT, 'an order is never changed'); END`),
+		trigger("alert_order", "alert_order_kept", `CREATE TRIGGER alert_order_kept BEFORE DELETE ON alert_order BEGIN SELECT raise(ABORT, 'an order is never deleted'); END`),
+		// What was not said because of an order, and what became of it.
+		table("alert_held", `CREATE TABLE alert_held (
+  n INTEGER PRIMARY KEY,
+  receiver TEXT NOT NULL,
+  incident TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  occasion TEXT NOT NULL,
+  ordered INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  became TEXT NOT NULL
+) STRICT`, "n", "receiver", "incident", "revision", "occasion", "ordered", "at", "became"),
+		index("alert_held", "alert_held_open", `CREATE INDEX alert_held_open ON alert_held (became, incident)`),
+		// The subscriptions in force last, as digests.
+		table("alert_receiver", `CREATE TABLE alert_receiver (
+  receiver TEXT PRIMARY KEY,
+  sha256 TEXT NOT NULL
+) STRICT, WITHOUT ROWID`, "receiver", "sha256"),
+		// The monitor's own troubles, that operators are told of.
+		table("alert_trouble", `CREATE TABLE alert_trouble (
+  n INTEGER PRIMARY KEY,
+  key TEXT NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  revision INTEGER NOT NULL,
+  decided INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT`, "n", "key", "id", "revision", "decided", "ended", "crc", "body"),
+		index("alert_trouble", "alert_trouble_ended", `CREATE INDEX alert_trouble_ended ON alert_trouble (ended)`),
+	}},
+}
+
+func trigger(table, name, ddl string) step {
+	return step{kind: "trigger", table: table, name: name, ddl: ddl}
 }
 
 func table(name, ddl string, cols ...string) step {

@@ -100,9 +100,9 @@ func (s *Store) Told(ctx context.Context, incident string) (list []alerts.Told, 
 }
 
 // Decide implements alerts.Store.
-func (s *Store) Decide(ctx context.Context, upTo int64, told []alerts.Told, out []alerts.Outgoing, replaced []int64) error {
+func (s *Store) Decide(ctx context.Context, d *alerts.Decision) error {
 	return s.write(ctx, "the outbox", func(ctx context.Context) error {
-		for _, t := range told {
+		for _, t := range d.Told {
 			_, err := s.exec(ctx, `INSERT INTO alert_told (receiver, incident, revision, occasion, severity, episodes, whole) VALUES (?,?,?,?,?,?,?)
   ON CONFLICT (incident, receiver) DO UPDATE SET revision=excluded.revision, occasion=excluded.occasion, severity=max(severity, excluded.severity), episodes=max(episodes, excluded.episodes), whole=excluded.whole`,
 				t.Receiver, t.Incident, t.Revision, string(t.Occasion), t.Severity, t.Episodes, t.Whole)
@@ -110,13 +110,13 @@ func (s *Store) Decide(ctx context.Context, upTo int64, told []alerts.Told, out 
 				return err
 			}
 		}
-		for _, n := range replaced {
+		for _, n := range d.Replaced {
 			if err := s.mark(ctx, n, outReplaced, time.Time{}, ""); err != nil {
 				return err
 			}
 		}
-		for i := range out {
-			o := &out[i]
+		for i := range d.Out {
+			o := &d.Out[i]
 			text, err := json.Marshal(&o.Message)
 			if err != nil {
 				return err
@@ -131,7 +131,10 @@ func (s *Store) Decide(ctx context.Context, upTo int64, told []alerts.Told, out 
 				return err
 			}
 		}
-		return s.reach(ctx, upTo)
+		if err := s.decideBeside(ctx, d); err != nil {
+			return err
+		}
+		return s.reach(ctx, d.UpTo)
 	})
 }
 

@@ -10,9 +10,9 @@ import (
 // step is one idempotent change of the schema: it compares what is wanted with what exists and does only what is missing, so
 // that a list of steps can run again over any state of the file.
 type step struct {
-	kind  string // "table", "index" or "column"
+	kind  string // "table", "index", "trigger" or "column"
 	table string
-	name  string   // of the index or column; empty for a table
+	name  string   // of the index, trigger or column; empty for a table
 	ddl   string   // statement that makes it
 	cols  []string // columns that an existing table must have
 }
@@ -105,9 +105,9 @@ func (st step) apply(ctx context.Context, c conn) error {
 		if have[st.name] {
 			return nil
 		}
-	case "index":
+	case "index", "trigger":
 		var n int
-		err := c.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type='index' AND name=? AND tbl_name=?", st.name, st.table).Scan(&n)
+		err := c.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type=? AND name=? AND tbl_name=?", st.kind, st.name, st.table).Scan(&n)
 		if err != nil {
 			return err
 		}

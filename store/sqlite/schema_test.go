@@ -20,7 +20,7 @@ func schemaText(t testing.TB, s *Store) string {
 	t.Helper()
 	lines := []string{fmt.Sprintf("PRAGMA application_id=%d;", applicationID), fmt.Sprintf("PRAGMA user_version=%d;", schemaVersion)}
 	err := s.read(t.Context(), "schema", func(q querier) error {
-		return each(t.Context(), q, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name", func(rows *sql.Rows) error {
+		return each(t.Context(), q, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type='trigger', type DESC, name", func(rows *sql.Rows) error {
 			var text string
 			err := rows.Scan(&text)
 			lines = append(lines, text+";")
@@ -129,7 +129,7 @@ func TestColumnStep(t *testing.T) {
 	if have, err := columns(t.Context(), s.w, "meta"); err != nil || !have["more"] {
 		t.Errorf("columns %v: %v", have, err)
 	}
-	if err := (step{kind: "trigger", table: "meta"}).apply(t.Context(), s.w); err == nil {
+	if err := (step{kind: "view", table: "meta"}).apply(t.Context(), s.w); err == nil {
 		t.Error("a step of unknown kind was accepted")
 	}
 }
