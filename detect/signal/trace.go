@@ -180,6 +180,9 @@ func (c *caseFile) seal() {
 		digest(c.sealed, c.pending[i])
 		i++
 	}
+	if i == 0 { // a revision soon after the last: what is pending stays where it is
+		return
+	}
 	c.n += i
 	if c.keep {
 		c.untaken = append(c.untaken, c.fresh(c.pending[:i])...)
