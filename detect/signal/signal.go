@@ -167,6 +167,7 @@ func New(o Options) *Monitor {
 		countries: map[string]detect.EntityID{}, networks: map[uint32]detect.EntityID{}, others: map[string]detect.EntityID{}, groups: newGroups(),
 		sink: o.Sink, peaks: map[peakKey]*peakRows{}, cases: map[int]*caseFile{}, watched: map[detect.Row]*watchedRow{},
 	}
+	m.trace.most = mostTrace
 	m.regional, _ = o.Places.(Regions)
 	m.zoned, _ = o.Places.(Zones)
 	m.engine = detect.New(o.Engine, o.Data, o.Software, configDigest(o.Config, o.Engine), m, m.revised)
@@ -274,8 +275,10 @@ func (m *Monitor) Tick(now bgp.Micros) {
 	}
 	m.read(now)
 	minute := now%(60*bgp.Second) == 0
-	if minute {
+	if minute || m.trace.size() > m.trace.most {
 		m.trace.prune(now - bgp.Micros(m.cfg.TraceWindow)*bgp.Second)
+	}
+	if minute {
 		m.judgeFeeds(now)
 		m.rezone(now)
 	}

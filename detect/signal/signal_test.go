@@ -696,3 +696,41 @@ func TestMonitorRepeats(t *testing.T) {
 		t.Errorf("%d and %d revisions", len(a), len(b))
 	}
 }
+
+// TestTraceIsBounded: in a storm the messages kept for incidents that open later keep to their memory; the oldest are forgotten first, it is said since when, and an outage
+// that begins behind it is found with its evidence.
+func TestTraceIsBounded(t *testing.T) {
+	ps := peers(20)
+	f := seeded(t, ps, 100)
+	const most = 300_000
+	f.m.trace.most = most
+	if f.m.TraceSince() != 0 {
+		t.Error("too much from the beginning")
+	}
+	for i := range 100 { // each message changes a cell
+		sec := 100 + float64(i)
+		f.all(sec, ps[:5], bgp.Withdraw, blocks(50, 100)...)
+		f.all(sec+0.5, ps[:5], bgp.Announce, blocks(50, 100)...)
+		f.run(int64(sec) + 1)
+		if n := f.m.trace.size(); n > most {
+			t.Fatalf("%d octets after %d s", n, i)
+		}
+	}
+	if s := f.m.TraceSince(); s < at(105) || s > at(200) {
+		t.Errorf("kept since %s", s.Time())
+	}
+	f.speak = ps
+	f.all(210, ps, bgp.Withdraw, blocks(0, 40)...)
+	f.run(300)
+	found := false
+	for _, inc := range f.m.Engine().Incidents() {
+		found = found || inc.Kind == detect.Outage && inc.Evidence != nil && inc.Evidence.Messages > 0
+	}
+	if !found {
+		t.Errorf("no outage with evidence: %q", f.log)
+	}
+	f.run(1000)
+	if f.m.TraceSince() != 0 {
+		t.Error("it never ends")
+	}
+}

@@ -18,13 +18,17 @@ import (
 // now has its evidence in the past.
 type trace struct {
 	msgs    []bgp.Message // Raw points into arena
+	before  []uint64      // by message: octets copied before it
+	copied  uint64        // octets copied so far
 	first   uint64        // number of msgs[0]
 	past    int           // so many of msgs are forgotten and empty
 	entries []traceEntry
-	base    uint64 // number of entries[0]
-	oldest  uint64 // number of the first entry that is not forgotten
-	arena   []byte // the block being filled; earlier blocks live as long as a message in them
-	stays   bool   // the bytes of the current message need not be copied
+	base    uint64     // number of entries[0]
+	oldest  uint64     // number of the first entry that is not forgotten
+	arena   []byte     // the block being filled; earlier blocks live as long as a message in them
+	stays   bool       // the bytes of the current message need not be copied
+	most    int        // octets of memory that all this may take
+	short   bgp.Micros // what is older was forgotten because of that; 0: nothing was
 }
 
 type traceEntry struct {
@@ -37,7 +41,31 @@ type traceEntry struct {
 	withdrew bool
 }
 
-const arenaBlock = 1 << 18
+const (
+	arenaBlock = 1 << 18
+	// mostTrace bounds the memory of a trace: some two million messages that changed something. In a storm that exceeds it the oldest are forgotten before their time, and an
+	// incident that opens then has less of its beginning.
+	mostTrace = 512 << 20
+	// What a message and an entry take beside the octets.
+	messageSize, entrySize = 128, 40
+)
+
+// size is about how many octets of memory it takes.
+func (t *trace) size() int {
+	n := messageSize*(len(t.msgs)-t.past) + entrySize*int(t.base+uint64(len(t.entries))-t.oldest)
+	if t.past < len(t.msgs) {
+		n += int(t.copied - t.before[t.past])
+	}
+	return n
+}
+
+// TraceSince is the instant before which raw messages were forgotten although they were of the last TraceWindow seconds, because there were too many of them; 0 when none was.
+func (m *Monitor) TraceSince() bgp.Micros {
+	if m.trace.short <= m.now-bgp.Micros(m.cfg.TraceWindow)*bgp.Second {
+		return 0
+	}
+	return m.trace.short
+}
 
 // record notes that the current message changed a cell of a row.
 func (m *Monitor) record(f *family, r visibility.RowID, p *peer, withdrew bool) {
@@ -46,6 +74,7 @@ func (m *Monitor) record(f *family, r visibility.RowID, p *peer, withdrew bool) 
 		return // a whole table would fill the memory with what no incident rests on; the segments have it
 	}
 	if m.traced == 0 {
+		t.before = append(t.before, t.copied)
 		t.msgs = append(t.msgs, t.kept(m.cur))
 		m.traced = t.first + uint64(len(t.msgs))
 	}
@@ -78,15 +107,19 @@ func (t *trace) kept(msg bgp.Message) bgp.Message {
 		t.arena = make([]byte, 0, max(arenaBlock, len(msg.Raw)))
 	}
 	n := len(t.arena)
+	t.copied += uint64(len(msg.Raw))
 	t.arena = append(t.arena, msg.Raw...)
 	msg.Raw = t.arena[n:len(t.arena):len(t.arena)]
 	return msg
 }
 
-// prune forgets what is older than cut.
+// prune forgets what is older than cut, and the older half when all is too much.
 func (t *trace) prune(cut bgp.Micros) {
 	live := t.entries[t.oldest-t.base:]
 	i := sort.Search(len(live), func(i int) bool { return live[i].at >= cut })
+	if half := len(live) / 2; i < half && t.size() > t.most {
+		i, t.short = half, live[half].at
+	}
 	if i == 0 {
 		return
 	}
@@ -105,6 +138,7 @@ func (t *trace) prune(cut bgp.Micros) {
 	if 2*past >= len(t.msgs) {
 		n := copy(t.msgs, t.msgs[past:])
 		clear(t.msgs[past:])
+		t.before = t.before[:copy(t.before, t.before[past:])]
 		t.msgs, t.first, t.past = t.msgs[:n], t.first+uint64(past), 0
 	}
 }

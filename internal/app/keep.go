@@ -212,24 +212,24 @@ func (r *recorder) ahead(e *detect.Engine) (until bgp.Micros, err error) {
 	return until, err
 }
 
-// incidents gives each incident of the store, in its last state.
+// incidents gives each incident of the store, of whatever kind, in its last state.
 func (r *recorder) incidents(visit func(*detect.Incident) error) error {
-	q := sqlite.Query{Kinds: []string{string(detect.Outage), string(detect.MonitorFault)}, Limit: sqlite.MaxLimit}
-	for {
-		list, next, err := r.store.Incidents(r.ctx, q)
-		if err != nil {
-			return err
-		}
-		for i := range list {
-			if err := visit(&list[i]); err != nil {
+	for _, kinds := range [][]string{nil, {string(detect.MonitorFault)}} { // nil is all but these
+		q := sqlite.Query{Kinds: kinds, Limit: sqlite.MaxLimit}
+		for more := true; more; more = q.Cursor != "" {
+			list, next, err := r.store.Incidents(r.ctx, q)
+			if err != nil {
 				return err
 			}
+			for i := range list {
+				if err := visit(&list[i]); err != nil {
+					return err
+				}
+			}
+			q.Cursor = next
 		}
-		if next == "" {
-			return nil
-		}
-		q.Cursor = next
 	}
+	return nil
 }
 
 // lose ends what the store has as open and nobody follows any more: the state that knew of it cannot be read. The event may go on. followed says of an open

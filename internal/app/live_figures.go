@@ -1,6 +1,9 @@
 package app
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/corewatch/corewatch/bgp/collect"
 )
 
@@ -28,7 +31,11 @@ func (l *live) tellOthers() error {
 			l.meter.live.Queues = append(l.meter.live.Queues, q.queue())
 		}
 	}
-	l.onSecond(l.second, l.meter.copy())
+	now := l.meter.copy()
+	if since := l.f.m.TraceSince(); since != 0 {
+		now.Notes = append(slices.Clone(now.Notes), fmt.Sprintf("more messages came than are kept for incidents that open later: those of before %s are in the segments only", stamp(since)))
+	}
+	l.onSecond(l.second, now)
 	return nil
 }
 
