@@ -86,7 +86,7 @@ func checked(t *testing.T, c Fsck) (string, error) {
 // TestFsck: what was stored passes; each kind of change afterwards, by somebody who gets every checksum of store, journal and segments right, is found, with the
 // place. One who rewrites the ledger, too, is found by who kept a checkpoint of it.
 func TestFsck(t *testing.T) {
-	origin, store := notarised(t, false, 150, 400)
+	origin, store := notarised(t, false, conf.Default().Keep, 150, 400)
 	rebuilt(t, store, origin, nil, nil)
 	if out, err := checked(t, Fsck{Data: origin}); err != nil || !strings.Contains(out, "sound: nothing was changed") || strings.Contains(out, "checked: 0 revisions, evidence of 0") {
 		t.Fatalf("%v\n%s", err, out)
@@ -221,6 +221,29 @@ func TestFsck(t *testing.T) {
 	}
 	if out, err := checked(t, Fsck{Data: origin, Keys: fields[len(fields)-1:], Quick: true, Checkpoints: []string{kept}}); err != nil || !strings.Contains(out, "grew out of it") {
 		t.Errorf("by %s: %v\n%s", fields[len(fields)-1], err, out)
+	}
+}
+
+// TestFsckAfterKeep: what keep gave up is no finding; the place from which the journal goes on is compared all the same.
+func TestFsckAfterKeep(t *testing.T) {
+	dir, store := notarised(t, false, conf.Keep{GiB: 1}, 150, 400)
+	rebuilt(t, store, dir, nil, nil)
+	out, err := checked(t, Fsck{Data: dir})
+	if err != nil || !strings.Contains(out, "no longer here, as keep") || strings.Contains(out, " 0 places of the journal") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	name := filepath.Join(dir, liveFolder, "journal", "base")
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(b, []byte(`"previous":"`)) + len(`"previous":"`)
+	b[at] ^= 1
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := checked(t, Fsck{Data: dir}); !errors.Is(err, ErrUnsound) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

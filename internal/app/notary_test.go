@@ -21,7 +21,7 @@ import (
 )
 
 // notarised plays the short outage with a ledger beside the monitor, which is stopped or killed in between, and gives the monitor's folder and its store.
-func notarised(t *testing.T, kill bool, stops ...int) (dir string, store *sqlite.Store) {
+func notarised(t *testing.T, kill bool, keep conf.Keep, stops ...int) (dir string, store *sqlite.Store) {
 	t.Helper()
 	s, err := scenario.Parse("short-outage.txt", []byte(shortOutage))
 	if err != nil {
@@ -33,7 +33,7 @@ func notarised(t *testing.T, kill bool, stops ...int) (dir string, store *sqlite
 			n.l.Close()
 		}
 		n = newNotary(conf.Default().Ledger, filepath.Dir(log), l.rec.store, zerolog.Nop())
-		l.notary, l.rec.saved = n, n.revision
+		l.notary, l.rec.saved, l.conf.Keep = n, n.revision, keep
 	}
 	write := func(sec int, _ *live) {
 		if sec%40 == 39 {
@@ -75,7 +75,7 @@ func ledgerOf(t *testing.T, dir string) *ledger.Reader {
 
 // Every revision, every segment and the journal stand in the ledger, once, though the monitor is killed again and again; and each can be proven.
 func TestLedgerHoldsEverything(t *testing.T) {
-	dir, store := notarised(t, true, 7, 135, 250, 470)
+	dir, store := notarised(t, true, conf.Default().Keep, 7, 135, 250, 470)
 	r := ledgerOf(t, dir)
 	kinds, twice := map[ledger.Kind]int{}, map[[16]byte]bool{}
 	if err := r.Walk(func(i int64, rec ledger.Record, err error) error {
