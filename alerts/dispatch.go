@@ -31,6 +31,7 @@ type Dispatcher struct {
 	Note    func(err error, what string) // a failure, or nil and what happened; may be nil
 
 	seen  time.Time // when there was something to decide first
+	begun bool      // it was looked for revisions: what a process finds at its beginning gathered before
 	mu    sync.Mutex
 	busy  map[string]int64       // by receiver: the message that is being sent
 	again int                    // of these, how many were tried before
@@ -94,6 +95,8 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 		return 0, err
 	}
 	list, err := d.Store.Revisions(ctx, from, batchSize)
+	first := !d.begun
+	d.begun = d.begun || err == nil
 	if err != nil || len(list) == 0 {
 		d.seen = time.Time{}
 		return 0, err
@@ -105,7 +108,7 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 	if d.seen.IsZero() {
 		d.seen = now
 	}
-	if now.Sub(d.seen) < hold && len(list) < batchSize {
+	if now.Sub(d.seen) < hold && len(list) < batchSize && !first {
 		return 0, nil
 	}
 	d.seen = time.Time{}
