@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -60,8 +61,7 @@ func soundAtom(t *testing.T, text []byte) (ids []string) {
 		"feed":  "id title updated author* generator* link* entry* category*",
 		"entry": "id title updated published* link* category* content*",
 	}
-	var check func(e *element, of string)
-	check = func(e *element, of string) {
+	check := func(e *element, of string) {
 		if e.XMLName.Space != ns {
 			t.Errorf("%s is not of Atom", e.XMLName.Local)
 		}
@@ -314,5 +314,31 @@ func TestTemplatesOfTheConfiguration(t *testing.T) {
 	}
 	if list := st.alerts(); len(list) != 1 || list[0].State != "failed" || !strings.Contains(list[0].Detail, "short.en.tmpl") || strings.Contains(list[0].Detail, dir) {
 		t.Errorf("%+v", list)
+	}
+}
+
+// TestWhereNetworksAre: a network is where the table of organisations has it registered, and where more than half of what it lost is.
+func TestWhereNetworksAre(t *testing.T) {
+	dir := t.TempDir()
+	table := "# format:aut|changed|aut_name|org_id|opaque_id|source\n64513|20300101|ONE|O-1||X\n# format:org_id|changed|org_name|country|source\nO-1|20300101|One|SG|X\n"
+	if err := os.WriteFile(filepath.Join(dir, "20300101.as-org2info.txt"), []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lost := []detect.Member{{Prefix: "1.1.1.0/24"}, {Prefix: "39.33.0.0/16"}, {Prefix: "39.40.0.0/16"}}
+	where, err := newNetworkCountries(t.Context(), conf.Config{Reference: dir}, time.Now(), func(context.Context, string) ([]detect.Member, error) { return lost, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := detect.Incident{ID: "a", Revision: 1, Entity: detect.Entity{Type: "network", Code: "AS64513"}}
+	if got := strings.Join(where.of(&in), " "); got != "SG PK" {
+		t.Errorf("%q", got)
+	}
+	lost = lost[:2] // half is not more than half
+	if in.Revision = 2; strings.Join(where.of(&in), " ") != "SG" {
+		t.Errorf("%q", where.of(&in))
+	}
+	in.ID, in.Entity.Code, lost = "b", "AS64999", nil
+	if got := where.of(&in); got != nil {
+		t.Errorf("%q", got)
 	}
 }
