@@ -52,7 +52,7 @@ func (s *Subscription) occasion(in *detect.Incident, was *Told) Occasion {
 		return Confirmed
 	case len(in.Episodes) > was.Episodes:
 		return Again
-	case in.Severity > was.Severity:
+	case in.Severity > was.Severity && in.State != detect.Recovering: // severity counts the duration, too, and it is coming back
 		return Grew
 	}
 	return ""

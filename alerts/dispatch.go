@@ -32,6 +32,7 @@ type Dispatcher struct {
 	Note    func(err error, what string) // a failure, or nil and what happened; may be nil
 
 	seen     time.Time // when there was something to decide first
+	begun    bool      // it was looked for revisions: what a process finds at its beginning gathered before
 	standing memory    // see standing.go; of the goroutine that decides
 	turned   atomic.Int64
 	mu       sync.Mutex
@@ -98,10 +99,12 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 		return 0, err
 	}
 	list, err := d.Store.Revisions(ctx, from, batchSize)
+	first := !d.begun
+	d.begun = d.begun || err == nil
 	if err != nil {
 		return 0, err
 	}
-	if !d.gathered(len(list), now) {
+	if !d.gathered(len(list), now) && (!first || len(list) == 0) {
 		list = nil
 	}
 	b := batch{now: now, told: map[string]map[string]*Told{}, url: d.URL}

@@ -122,13 +122,14 @@ func (s *Subscription) Wants(in *detect.Incident) bool {
 	return false
 }
 
-// inCountry reports whether a network is in one of the countries, and its loss severe enough to be told by itself.
+// inCountry reports whether a network is in one of the countries, and its loss severe enough to be told by itself. It is told once it is confirmed, also to who
+// wants suspicions: by then it is known whether it is part of something in the whole country.
 func (s *Subscription) inCountry(in *detect.Incident) bool {
 	from := s.NetworksFrom
 	if from == 0 {
 		from = defaultNetworksFrom
 	}
-	return len(s.Countries) > 0 && s.Within != nil && in.Severity >= from && notable(in) &&
+	return len(s.Countries) > 0 && s.Within != nil && !in.ConfirmedAt.IsZero() && in.Severity >= from && notable(in) &&
 		slices.ContainsFunc(s.Within(in), func(c string) bool { return slices.Contains(s.Countries, c) })
 }
 

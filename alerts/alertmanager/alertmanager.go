@@ -74,7 +74,7 @@ func (m *Manager) alert(i *alerts.Item, at time.Time) alert {
 	one := &alerts.Message{Items: []alerts.Item{*i}}
 	a := alert{
 		Labels: map[string]string{
-			"alertname": "corewatch_" + string(in.Kind), "incident": in.ID, "entity_type": in.Entity.Type, "entity": alerts.Plain(in.Entity.Code), "source": "corewatch",
+			"alertname": "corewatch_" + string(in.Kind), "incident": in.ID, "entity_type": in.Entity.Type, "entity": alerts.Inert(in.Entity.Code), "source": "corewatch",
 		},
 		Annotations: map[string]string{
 			"summary": m.opt.Words.Line(one), "description": m.opt.Words.Full(one), "occasion": string(i.Occasion), "severity": strconv.Itoa(in.Severity),
@@ -123,5 +123,5 @@ func (m *Manager) Send(ctx context.Context, msg *alerts.Message) (string, error)
 	if res.StatusCode/100 == 2 {
 		return strconv.Itoa(res.StatusCode), nil
 	}
-	return "", alerts.Refused(res, fmt.Sprintf("the Alertmanager answered %d: %s", res.StatusCode, alerts.Plain(string(said))), time.Now())
+	return "", alerts.Refused(res, fmt.Sprintf("the Alertmanager answered %d: %s", res.StatusCode, alerts.Inert(string(said))), time.Now())
 }

@@ -18,7 +18,8 @@ type alertsCmd struct {
 		Store  string        `help:"Folder of the store." default:"data" placeholder:"DIR"`
 		Since  time.Duration `help:"Only so long before the newest revision, such as 720h; without it, all." placeholder:"D"`
 		JSON   bool          `name:"json" help:"One message a line as JSON."`
-	} `cmd:"" help:"Print what the subscriptions would have sent of what stands in a store."`
+		Files  []string      `arg:"" optional:"" name:"file" help:"[COLLECTOR=]FILE|DIR: recorded messages to replay instead of reading a store."`
+	} `cmd:"" help:"Print what the subscriptions would have sent of what stands in a store, or of recorded messages."`
 	List struct {
 		Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
 	} `cmd:"" help:"List what waits to be sent, and what was given up."`
@@ -66,7 +67,7 @@ func (c *alertsCmd) Run(kctx *kong.Context, ctx context.Context) error {
 	case "held":
 		return app.AlertsLog(ctx, c.Held.Store, c.Held.Limit, os.Stdout)
 	case "dry-run":
-		return app.AlertsDryRun(ctx, c.DryRun.Config, c.DryRun.Store, c.DryRun.Since, c.DryRun.JSON, os.Stdout, os.Stderr)
+		return app.AlertsDryRun(ctx, c.DryRun.Config, c.DryRun.Store, c.DryRun.Files, c.DryRun.Since, c.DryRun.JSON, os.Stdout, os.Stderr)
 	case "feeds":
 		return app.AlertsFeeds(ctx, c.Feeds.Config, c.Feeds.Store, c.Feeds.Out, os.Stderr)
 	case "list":

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -198,8 +199,38 @@ func newDispatcher(c conf.Config, store *sqlite.Store, log zerolog.Logger) (*ale
 	}}, nil
 }
 
-// AlertsDryRun prints what the subscriptions of a configuration would have sent of what stands in a store, a line a message, or as JSON.
-func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, asJSON bool, out, notes io.Writer) error {
+// collect gives the revisions that a replay makes, as they would stand in a store.
+func (r Replay) collect(ctx context.Context) (all []alerts.Revision, err error) {
+	var failed error
+	r.each = func(inc *detect.Incident, _ []detect.Member) {
+		text, err := inc.JSON() // the engine goes on with its own
+		var one alerts.Revision
+		if err == nil {
+			err = json.Unmarshal(text, &one.Incident)
+		}
+		one.N = int64(len(all) + 1)
+		all, failed = append(all, one), errors.Join(failed, err)
+	}
+	if err := r.Run(ctx); err != nil && !errors.Is(err, ErrTorn) {
+		return nil, err
+	}
+	return all, failed
+}
+
+// inStore gives the revisions that stand in a store.
+func inStore(ctx context.Context, store *sqlite.Store) (all []alerts.Revision, err error) {
+	for last := int64(0); ; {
+		list, err := store.Revisions(ctx, last, 1000)
+		if err != nil || len(list) == 0 {
+			return all, err
+		}
+		all, last = append(all, list...), list[len(list)-1].N
+	}
+}
+
+// AlertsDryRun prints what the subscriptions of a configuration would have sent, a line a message, or as JSON: of what stands in a store, or, when files are given,
+// of what a replay of them finds.
+func AlertsDryRun(ctx context.Context, file, dir string, files []string, since time.Duration, asJSON bool, out, notes io.Writer) error {
 	c, err := conf.Load(file)
 	if err != nil {
 		return err
@@ -211,21 +242,25 @@ func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, as
 	if len(subs) == 0 {
 		return fmt.Errorf("%s: alerts.subscriptions: none", cmp.Or(file, "the configuration"))
 	}
-	store, err := sqlite.OpenReadOnly(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
 	var all []alerts.Revision
-	for last := int64(0); ; {
-		list, err := store.Revisions(ctx, last, 1000)
-		if err != nil {
+	var orders []alerts.Order
+	members := func(context.Context, string) ([]detect.Member, error) { return nil, nil } // a replay without a store keeps none
+	if len(files) > 0 {
+		all, err = Replay{Config: file, Files: files, JSON: true, Out: io.Discard, Err: notes, Log: zerolog.Nop()}.collect(ctx)
+	} else {
+		var store *sqlite.Store
+		if store, err = sqlite.OpenReadOnly(ctx, dir); err != nil {
 			return err
 		}
-		if len(list) == 0 {
-			break
+		defer store.Close()
+		members = store.Members
+		if orders, err = store.Orders(ctx, time.Time{}); err != nil {
+			return err
 		}
-		all, last = append(all, list...), list[len(list)-1].N
+		all, err = inStore(ctx, store)
+	}
+	if err != nil {
+		return err
 	}
 	if len(all) > 0 && since > 0 {
 		from := alerts.MadeAt(&all[len(all)-1].Incident).Add(-since)
@@ -234,7 +269,7 @@ func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, as
 		}
 	}
 	if len(all) > 0 {
-		where, err := newNetworkCountries(ctx, c, alerts.MadeAt(&all[len(all)-1].Incident), store.Members)
+		where, err := newNetworkCountries(ctx, c, alerts.MadeAt(&all[len(all)-1].Incident), members)
 		if err != nil {
 			return err
 		}
@@ -252,10 +287,6 @@ func AlertsDryRun(ctx context.Context, file, dir string, since time.Duration, as
 		if words[s.Receiver], err = s.Words(); err != nil {
 			return err
 		}
-	}
-	orders, err := store.Orders(ctx, time.Time{})
-	if err != nil {
-		return err
 	}
 	n := 0
 	said, held := alerts.DryRunUnder(orders, all, subs, 4*time.Second, pageOf(c))

@@ -258,3 +258,20 @@ func TestFloodOfNetworks(t *testing.T) {
 		t.Errorf("told %q, want %q", said, want)
 	}
 }
+
+// countryOutage is the scenario of that name.
+func countryOutage(t *testing.T) *scenario.Scenario {
+	t.Helper()
+	for _, s := range loadScenarios(t) {
+		if s.Name == "country-outage.txt" {
+			return s
+		}
+	}
+	t.Fatal("there is no scenario country-outage.txt")
+	return nil
+}
+
+// messageOf is a message about an incident that began.
+func messageOf(in *detect.Incident) *alerts.Message {
+	return &alerts.Message{ID: "1", Receiver: "desk", Items: []alerts.Item{{Incident: *in, Occasion: alerts.Suspected, First: true}}}
+}

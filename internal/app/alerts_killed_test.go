@@ -30,6 +30,7 @@ type honest struct {
 	mu    sync.Mutex
 	seen  map[string]string // by key: the octets
 	shown []string          // "incident revision", in the order they came
+	came  []cameIn          // the same, with when
 	again int               // keys that came once more
 	wrong []string
 	hold  func() // before the answer; may be nil
@@ -64,6 +65,7 @@ func (h *honest) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		}
 		h.seen[key] = string(body)
 		for _, i := range e.Data.Items {
+			h.came = append(h.came, cameIn{time.Since(alerts.MadeAt(&i.Incident)), i.Occasion})
 			h.shown = append(h.shown, fmt.Sprintf("%s %d", i.Incident.ID, i.Incident.Revision))
 		}
 	}
@@ -73,6 +75,37 @@ func (h *honest) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		hold()
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// cameIn is what came, and how long after its revision was made, by the clock that both go by.
+type cameIn struct {
+	after time.Duration
+	why   alerts.Occasion
+}
+
+func (h *honest) ended() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.came) > 0 && h.came[len(h.came)-1].why == alerts.Over
+}
+
+// lived checks what came of one incident: that it was there and that it is over, once each, and before these perhaps that it was suspected; each
+// within twenty seconds of its revision: ten, and as long again for processes that were dead meanwhile.
+func (h *honest) lived(t *testing.T) {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var got []string
+	for _, c := range h.came {
+		got = append(got, string(c.why))
+		t.Logf("%s arrived %s after it was found", c.why, c.after.Round(time.Millisecond))
+		if c.after > 20*time.Second {
+			t.Errorf("%s arrived %s after it was found", c.why, c.after)
+		}
+	}
+	if said := strings.Join(got, " "); strings.TrimPrefix(said, "suspected ") != "confirmed over" { // what is found within four seconds is one message
+		t.Errorf("told %q", said)
+	}
 }
 
 // trapAt lets the process die between what a receiver took and its receipt.

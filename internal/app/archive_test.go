@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corewatch/corewatch/alerts"
 	"github.com/corewatch/corewatch/detect"
 	"github.com/corewatch/corewatch/detect/schematest"
 )
@@ -31,9 +31,17 @@ func needData(t *testing.T, what string) string {
 // replayed replays and parses what is printed; every line is validated against the published schema.
 func replayed(t *testing.T, r Replay) ([]detect.Incident, []byte) {
 	t.Helper()
+	list, text, _ := replayedTelling(t, r)
+	return list, text
+}
+
+// replayedTelling gives the revisions, too.
+func replayedTelling(t *testing.T, r Replay) ([]detect.Incident, []byte, []alerts.Revision) {
+	t.Helper()
 	var out bytes.Buffer
 	r.JSON, r.Out, r.Err = true, &out, io.Discard
-	if err := r.Run(t.Context()); err != nil && !errors.Is(err, ErrTorn) {
+	revisions, err := r.collect(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	var list []detect.Incident
@@ -47,7 +55,7 @@ func replayed(t *testing.T, r Replay) ([]detect.Incident, []byte) {
 		}
 		list = append(list, inc)
 	}
-	return list, out.Bytes()
+	return list, out.Bytes(), revisions
 }
 
 func at(s string) time.Time {
@@ -92,7 +100,8 @@ func TestArchive2008(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(tables, "20080402.as-org2info.jsonl.gz"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	list, _ := replayed(t, Replay{Files: []string{"route-views2=" + filepath.Join(dir, "mrt", "rv2008")}, Reference: tables})
+	list, _, revisions := replayedTelling(t, Replay{Files: []string{"route-views2=" + filepath.Join(dir, "mrt", "rv2008")}, Reference: tables})
+	pakistanTold(t, revisions, tables)
 
 	if inc := pick(t, list, "country:DJ", "2008-02-19T13:00:00Z"); inc != nil {
 		if first := at("2008-02-19T13:06:32Z"); first.Before(inc.Start.Earliest.Truncate(time.Second)) || first.After(inc.Start.Latest.Time) {

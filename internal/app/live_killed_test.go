@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -112,7 +113,11 @@ func TestLiveKilled(t *testing.T) {
 	}
 	k := &killableMonitor{t: t, dir: t.TempDir()}
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(k.dir, "corewatch.yaml"), fmt.Appendf(nil, killedConfig, folder), 0o600); err != nil {
+	told := &honest{seen: map[string]string{}}
+	srv := httptest.NewServer(told)
+	t.Cleanup(srv.Close)
+	alertsTo := "alerts:\n  subscriptions:\n" + hooks(t, map[string]string{"desk": srv.URL}, "networks: [AS65001], stage: suspected, ")
+	if err := os.WriteFile(filepath.Join(k.dir, "corewatch.yaml"), fmt.Appendf(nil, killedConfig+"%s", folder, alertsTo), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	file, err := os.Create(filepath.Join(folder, "updates"))
@@ -208,7 +213,9 @@ func TestLiveKilled(t *testing.T) {
 	k.start()
 	say(true)
 	await("end", 3, func() bool { return k.state() == "closed" })
+	await("message of its end", 0, told.ended)
 	k.end(syscall.SIGTERM)
+	told.lived(t)
 
 	store, err := sqlite.Open(t.Context(), k.dir)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestUpdate(t *testing.T) {
 				}
 				version, last, l.logger = "9.9.9", l, zerolog.New(&log)
 				if c.tampered {
-					inc := countryOutage(t, store)
+					inc := outageOfXA(t, store)
 					inc.Title += ", as another version says"
 					inc.Revision++
 					inc.Revisions = append(inc.Revisions, detect.Revision{Revision: inc.Revision, At: inc.Revisions[0].At, State: inc.State, Change: "grew"})
@@ -124,7 +124,7 @@ func TestUpdate(t *testing.T) {
 			if lost != 0 || goesOn == 0 || len(now) != bytes.Count(said, []byte{'\n'}) {
 				t.Errorf("%d lost, %d go on; %d in the store, %d said", lost, goesOn, len(now), bytes.Count(said, []byte{'\n'}))
 			}
-			if inc := countryOutage(t, store); inc.State != detect.Recovering || !strings.Contains(inc.Method.Software, "9.9.9") {
+			if inc := outageOfXA(t, store); inc.State != detect.Recovering || !strings.Contains(inc.Method.Software, "9.9.9") {
 				t.Errorf("not followed to its end: %+v", inc)
 			}
 			if !c.tampered {
@@ -170,7 +170,7 @@ func everyIncident(t *testing.T, store *sqlite.Store) []detect.Incident {
 	return list
 }
 
-func countryOutage(t *testing.T, store *sqlite.Store) *detect.Incident {
+func outageOfXA(t *testing.T, store *sqlite.Store) *detect.Incident {
 	t.Helper()
 	for _, inc := range everyIncident(t, store) {
 		if inc.Entity.Key() == "country:XA" {

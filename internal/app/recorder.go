@@ -25,6 +25,9 @@ type recorder struct {
 	astray  map[string]bool              // by id: it is open here, over in the store, and other software said so
 	saved   func(*detect.Incident) error // told of each revision that is in the store; may be nil
 	err     error                        // the first failure; what follows is not attempted
+
+	// each is given every revision as it is made, with its members, and keeps neither; nil: nobody asks.
+	each func(inc *detect.Incident, members []detect.Member)
 }
 
 // sampleBatch is how many samples are written in one transaction.
@@ -55,6 +58,9 @@ func (r *recorder) on() bool { return r.store != nil }
 // monitor makes a monitor and begins to record what it finds. One that records nothing is spared what only a record needs.
 func (r *recorder) monitor(o signal.Options) (*signal.Monitor, error) {
 	if o.KeepMessages = r.on(); !r.on() {
+		if r.each != nil {
+			o.Sink = func(_ int, inc *detect.Incident, members []detect.Member) { r.each(inc, members) }
+		}
 		r.m = signal.New(o)
 		return r.m, nil
 	}
@@ -66,6 +72,9 @@ func (r *recorder) monitor(o signal.Options) (*signal.Monitor, error) {
 
 // revision is the engine's sink, where there is a store.
 func (r *recorder) revision(serial int, inc *detect.Incident, members []detect.Member) {
+	if r.each != nil {
+		r.each(inc, members)
+	}
 	if r.err != nil {
 		return
 	}

@@ -38,6 +38,8 @@ type Replay struct {
 	Err       io.Writer
 	Terminal  bool // Err is a terminal: draw a bar
 	Log       zerolog.Logger
+
+	each func(inc *detect.Incident, members []detect.Member) // every revision as it is made; see recorder
 }
 
 // ErrTorn says that input was torn, truncated or malformed somewhere; the rest was processed.
@@ -136,6 +138,7 @@ func (r Replay) journal(ctx context.Context) (*journal, error) {
 	if j.rec, err = newRecorder(ctx, r.Store, j.data); err != nil {
 		return nil, err
 	}
+	j.rec.each = r.each
 	if j.rec.on() {
 		if j.copy, err = newCopier(c.ClickHouse, j.rec.store, r.Log); err != nil {
 			j.rec.close()

@@ -34,6 +34,7 @@ func (r Replay) follow(ctx context.Context, dir string) (*outcome, error) {
 		return nil, err
 	}
 	defer rec.close()
+	rec.each = r.each
 	began := time.Now()
 	out := &outcome{}
 	bar := newProgress(r.Err, "replay", r.Terminal, 0)
