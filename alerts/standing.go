@@ -20,6 +20,7 @@ type memory struct {
 	force  string                      // orders that were in force when it was looked last
 	held   map[string]map[string]*Held // by incident and receiver
 	known  map[string]string           // digests of subscriptions, by receiver
+	subs   []*Subscription             // of which these are, as they were last; they are never changed in place
 }
 
 // orderMemory is how long an announcement of work is remembered after its end, for incidents that began in it.
@@ -32,6 +33,7 @@ type look struct {
 	receivers map[string]string
 	troubles  []TroubleState
 	force     string
+	subs      []*Subscription
 }
 
 // Replace puts other subscriptions and channels in force. What waits for a receiver that is gone is given up when its turn comes.
@@ -65,7 +67,7 @@ func (d *Dispatcher) stand(ctx context.Context, b *batch) (*look, error) {
 	}
 	b.announced = Effective(all)
 	b.orders, b.held, b.only = inForce(b.announced, b.now), d.standing.held, map[string]map[string]bool{}
-	l := &look{force: forceOf(b)}
+	l := &look{force: forceOf(b), subs: b.subs}
 	if l.force != d.standing.force {
 		if err := d.release(ctx, b, l); err != nil {
 			return nil, err
@@ -122,7 +124,7 @@ func (s *memory) keep(h *Held) {
 
 // remember keeps what was decided; nil: there was nothing.
 func (l *look) remember(s *memory, what *Decision) {
-	s.force = l.force
+	s.force, s.subs = l.force, l.subs
 	if what == nil {
 		return
 	}
@@ -189,6 +191,9 @@ func (d *Dispatcher) take(ctx context.Context, b *batch, l *look, id, receiver s
 
 // newcomers are receivers that came, or want something else than before. They are told of what is open now, and of nothing that is over.
 func (d *Dispatcher) newcomers(ctx context.Context, b *batch, l *look) error {
+	if len(b.subs) > 0 && slices.Equal(b.subs, d.standing.subs) {
+		return nil
+	}
 	now := map[string]string{}
 	var fresh []string
 	for _, s := range b.subs {

@@ -288,15 +288,14 @@ func TestTemplatesOfTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Alerts.Subscriptions = append(c.Alerts.Subscriptions, conf.Subscriber{Receiver: "desk"})
-	texts, err := c.Alerts.LoadTemplates()
-	if err != nil {
+	if _, err := c.Alerts.LoadTemplates(); err != nil {
 		t.Fatal(err)
 	}
 	words, err := c.Alerts.Subscriptions[0].Words()
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := status{texts: texts}
+	st := status{live: &watcher{alerts: c.Alerts}}
 	for n, want := range map[int]string{2: "Look: AS64514", 1: "[SUSPECTED] AS64513"} {
 		store, err := sqlite.OpenMemory(t.Context())
 		if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/corewatch/corewatch/store/sqlite"
 )
 
-// desk is a monitor's store and what tells its receivers, with a clock of its own. It can die.
-type desk struct {
+// bureau is a monitor's store and what tells its receivers, with a clock of its own. It can die.
+type bureau struct {
 	t     *testing.T
 	dir   string
 	c     conf.Config
@@ -27,14 +27,14 @@ type desk struct {
 	now   time.Time
 }
 
-func newDesk(t *testing.T, c conf.Config) *desk {
-	x := &desk{t: t, dir: t.TempDir(), c: c, now: time.Now()}
+func newBureau(t *testing.T, c conf.Config) *bureau {
+	x := &bureau{t: t, dir: t.TempDir(), c: c, now: time.Now()}
 	x.restart()
 	t.Cleanup(func() { x.store.Close() })
 	return x
 }
 
-func (x *desk) restart() {
+func (x *bureau) restart() {
 	x.t.Helper()
 	var err error
 	if x.store != nil {
@@ -53,7 +53,7 @@ func (x *desk) restart() {
 }
 
 // decide decides everything that there is.
-func (x *desk) decide() {
+func (x *bureau) decide() {
 	x.t.Helper()
 	for range 3 {
 		x.now = x.now.Add(time.Second)
@@ -64,7 +64,7 @@ func (x *desk) decide() {
 }
 
 // send sends everything that is due.
-func (x *desk) send() {
+func (x *bureau) send() {
 	x.t.Helper()
 	for range 5 {
 		if err := x.d.Send(x.t.Context(), x.now); err != nil {
@@ -74,9 +74,9 @@ func (x *desk) send() {
 	}
 }
 
-func (x *desk) round() { x.t.Helper(); x.decide(); x.send() }
+func (x *bureau) round() { x.t.Helper(); x.decide(); x.send() }
 
-func (x *desk) order(o alerts.Order, span time.Duration) {
+func (x *bureau) order(o alerts.Order, span time.Duration) {
 	x.t.Helper()
 	o.Who, o.Why = "ana", "a test"
 	if err := AlertsOrder(x.t.Context(), x.dir, o, span, io.Discard); err != nil {
@@ -97,7 +97,7 @@ func (r *receiver) arrived() string {
 // by list and dry-run; what waits when a silence begins is held back, too; what still holds is said when it ends, once.
 func TestOrdersBesideTheMonitor(t *testing.T) {
 	r, c := newReceiver(t)
-	x := newDesk(t, c)
+	x := newBureau(t, c)
 	check := func(want string) {
 		t.Helper()
 		if got := r.arrived(); got != want {
@@ -175,7 +175,7 @@ func TestOrdersBesideTheMonitor(t *testing.T) {
 // TestDryRunUnderOrders: a dry run says what orders held back at that time.
 func TestDryRunUnderOrders(t *testing.T) {
 	_, c := newReceiver(t)
-	x := newDesk(t, c)
+	x := newBureau(t, c)
 	x.order(alerts.Order{Kind: alerts.Silence, Entity: "network:AS64513"}, time.Hour)
 	for n := 1; n <= 2; n++ {
 		in := outageAt(n, time.Now().Add(5*time.Second))
@@ -214,7 +214,7 @@ func outageAt(n int, when time.Time) *detect.Incident {
 func TestNewReceiver(t *testing.T) {
 	first, c := newReceiver(t)
 	second, more := newReceiver(t)
-	x := newDesk(t, c)
+	x := newBureau(t, c)
 	storeOutage(t, x.store, 1, 1, detect.Confirmed)
 	storeOutage(t, x.store, 2, 1, detect.Confirmed)
 	storeOutage(t, x.store, 2, 2, detect.Closed)

@@ -43,16 +43,16 @@ func kinds(arrived string) string {
 	return strings.Join(out, ", ")
 }
 
-// lookedAfter is a desk with a lookout, whose clock is the desk's.
+// lookedAfter is a bureau with a lookout, whose clock is the bureau's.
 type lookedAfter struct {
-	*desk
+	*bureau
 	w    *watcher
 	o    *lookout
 	free *int64 // octets that are said to be free; nil: the disk is asked
 }
 
 func lookAfter(t *testing.T, c conf.Config) *lookedAfter {
-	x := &lookedAfter{desk: newDesk(t, c)}
+	x := &lookedAfter{bureau: newBureau(t, c)}
 	x.again()
 	return x
 }
