@@ -27,6 +27,22 @@ type healthPage struct {
 	InputSum   string
 	PeerSum    string
 	Live       *livePage
+	Ledger     *ledgerPage
+}
+
+// ledgerPage is what the page shows of the ledger.
+type ledgerPage struct {
+	Origin, Records, Waiting string
+	Failing, Behind          bool
+	Last                     time.Time
+}
+
+func ledgerRow(l *LedgerStatus) *ledgerPage {
+	if l == nil {
+		return nil
+	}
+	n := l.Records - l.Signed + int64(l.Waiting)
+	return &ledgerPage{clean(l.Origin), grouped(l.Signed), grouped(n), l.Failing, n > 0, l.Last}
 }
 
 type collectorRow struct {
@@ -50,6 +66,16 @@ type inputRow struct {
 	Name, Collector, Format, SHA, Bytes, Elems string
 	Malformed                                  uint64
 	First, Last                                time.Time
+}
+
+// ledgerJSON is the ledger in /healthz.
+type ledgerJSON struct {
+	Origin  string      `json:"origin,omitempty"`
+	Records int64       `json:"records"`
+	Signed  int64       `json:"signed_records"`
+	Waiting int         `json:"waiting_records"`
+	Last    detect.Time `json:"last_checkpoint,omitzero"`
+	Failing bool        `json:"failing,omitempty"`
 }
 
 // maxInputs is how many input files the page lists.
@@ -76,6 +102,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request, st site) error {
 		v.SourceLine = s.sourceLine(v.Sources)
 		v.Copies = s.sourceRows(status.Copies)
 		v.Live = s.livePage(status.Live)
+		v.Ledger = ledgerRow(status.Ledger)
 	}
 	at := map[string]int{}
 	row := func(name string) *collectorRow {
@@ -186,6 +213,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 		Data      detect.Data `json:"data"`
 		Sources   []source    `json:"sources"`
 		Copies    []source    `json:"copies,omitempty"`
+		Ledger    *ledgerJSON `json:"ledger,omitempty"`
 		Live      *liveJSON   `json:"live,omitempty"`
 	}{
 		Status: "ok", Phase: st.Phase, Progress: st.Progress, Software: st.Software, Commit: st.Commit, Data: st.Data,
@@ -202,6 +230,12 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 			out.Status, out.Reason = "degraded", "what is kept is not copied"
 		}
 		out.Copies = append(out.Copies, source{x.Name, x.State, x.Detail, instant(x.Last)})
+	}
+	if l := st.Ledger; l != nil {
+		out.Ledger = &ledgerJSON{l.Origin, l.Records, l.Signed, l.Waiting, instant(l.Last), l.Failing}
+		if l.Failing && out.Status == "ok" {
+			out.Status, out.Reason = "degraded", "the ledger cannot be written"
+		}
 	}
 	out.Live = liveFacts(st.Live)
 	code := http.StatusOK

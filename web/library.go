@@ -60,6 +60,17 @@ type Status struct {
 	Sources   []SourceStatus
 	Copies    []SourceStatus // other stores that what is kept is copied to; Last is when one acknowledged something
 	Live      *LiveStatus    // nil until something is watched
+	Ledger    *LedgerStatus  // nil: none is kept
+}
+
+// LedgerStatus is the log that is only added to (docs/ledger.md).
+type LedgerStatus struct {
+	Origin  string    // its name; empty until it was opened
+	Records int64     // in it
+	Signed  int64     // of them, under the checkpoint published last
+	Waiting int       // handed over and not yet in it
+	Last    time.Time // when it was last found or brought up to date, with a checkpoint over all of it
+	Failing bool      // it cannot be written; the log of the process says why
 }
 
 // SourceStatus is one source of messages: whether it is connected and, if not, since when and why.

@@ -25,8 +25,18 @@ const (
 
 // LogOptions bound the segments of a Log. The zero value takes the defaults.
 type LogOptions struct {
-	SegmentBytes int64      // a segment ends when it holds so much; default 64 MiB
-	SegmentAge   bgp.Micros // and so long after its first record; default 15 min
+	SegmentBytes int64       // a segment ends when it holds so much; default 64 MiB
+	SegmentAge   bgp.Micros  // and so long after its first record; default 15 min
+	Ended        func(Ended) // told of each segment that came to its end, once the journal says so on the disk; may be nil
+}
+
+// Ended is a segment to which nothing comes any more.
+type Ended struct {
+	Input     int    // number of the input in the journal
+	Name      string // of the segment, relative to the log's folder
+	Collector string
+	Octets    int64 // decompressed
+	SHA256    [32]byte
 }
 
 // Log keeps what a live monitor receives before anything is made of it: every record, as received, in segments (plain MRT while they
@@ -38,6 +48,7 @@ type Log struct {
 	w       *journal.Writer
 	open    map[string]*segment // by collector
 	ended   []string            // closed segments, to be compressed once the journal says so on the disk
+	told    []Ended             // the same, to be told of
 	packing sync.WaitGroup      // segments being compressed
 	mu      sync.Mutex
 	failed  error // first failure to compress one
@@ -78,6 +89,7 @@ func (l *Log) settle() error {
 	}
 	defer r.Close()
 	type state struct {
+		of     string
 		name   string
 		end    int64
 		closed bool
@@ -88,7 +100,7 @@ func (l *Log) settle() error {
 	for err = r.Next(&e); err == nil; err = r.Next(&e) {
 		switch e.Kind {
 		case journal.Input:
-			inputs = append(inputs, state{name: e.Name})
+			inputs = append(inputs, state{of: e.Text, name: e.Name})
 		case journal.Message:
 			inputs[e.Input-base].end = e.Offset + e.Length
 		case journal.Closed:
@@ -114,6 +126,7 @@ func (l *Log) settle() error {
 			return err
 		}
 		l.ended = append(l.ended, path)
+		l.told = append(l.told, Ended{base + i, s.name, s.of, s.end, sum})
 	}
 	named := map[string]bool{}
 	for _, s := range inputs {
@@ -233,9 +246,20 @@ func (l *Log) Commit() error {
 		return err
 	}
 	l.packEnded()
+	l.tell()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.failed
+}
+
+// tell tells of the segments that ended.
+func (l *Log) tell() {
+	for _, e := range l.told {
+		if l.opt.Ended != nil {
+			l.opt.Ended(e)
+		}
+	}
+	l.told = l.told[:0]
 }
 
 func (l *Log) packEnded() {
@@ -276,9 +300,11 @@ func (l *Log) end(collector string) error {
 	if err := s.file.Close(); err != nil {
 		return fmt.Errorf("segment: %w", err)
 	}
-	if err := l.w.Closed(s.input, s.size, [32]byte(s.sum.Sum(nil))); err != nil {
+	sum := [32]byte(s.sum.Sum(nil))
+	if err := l.w.Closed(s.input, s.size, sum); err != nil {
 		return err
 	}
+	l.told = append(l.told, Ended{s.input, s.name, collector, s.size, sum})
 	delete(l.open, collector)
 	l.ended = append(l.ended, s.path)
 	return nil
@@ -336,6 +362,7 @@ func (l *Log) Close() error {
 	}
 	if err = errors.Join(err, l.w.Close()); err == nil {
 		l.packEnded()
+		l.tell()
 	}
 	l.packing.Wait()
 	l.mu.Lock()

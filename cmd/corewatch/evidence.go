@@ -30,6 +30,9 @@ type evidenceCmd struct {
 		Seed      []string `help:"[COLLECTOR=]FILE or directory of the table dumps of the run." placeholder:"RIB"`
 		Reference string   `help:"Folder of the reference tables of the run." type:"existingdir" placeholder:"DIR"`
 	} `cmd:"" help:"Make the timeline of a bundle anew from its messages, and compare it."`
+	Fsck  fsckCmd  `cmd:"" help:"Compare what is stored with what the ledger vouches for."`
+	Keys  keysCmd  `cmd:"" help:"List and rotate the keys that sign."`
+	Proof proofCmd `cmd:"" help:"Print the proof that a revision of an incident is in the ledger."`
 }
 
 func (c *evidenceCmd) Run(kctx *kong.Context, ctx context.Context, log zerolog.Logger) error {
@@ -38,7 +41,13 @@ func (c *evidenceCmd) Run(kctx *kong.Context, ctx context.Context, log zerolog.L
 		return c.freeze(ctx, log)
 	case "replay":
 		return app.EvidenceReplay{Bundle: c.Replay.Bundle, Inputs: c.Replay.Input, Seeds: c.Replay.Seed, Reference: c.Replay.Reference, Out: os.Stdout, Log: log}.Run(ctx)
+	case "export":
+		return c.export(ctx)
 	}
+	return nil // the others have a Run of their own
+}
+
+func (c *evidenceCmd) export(ctx context.Context) error {
 	e := c.Export
 	sum, err := app.Export{Store: e.Store, ID: e.ID, Out: e.Out, Version: e.Version, Draft: e.Draft}.Run(ctx)
 	if err != nil {

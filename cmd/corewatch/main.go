@@ -25,7 +25,8 @@ type cli struct {
 	Eval      evalCmd      `cmd:"" help:"Score the method against truth, beside the rules of others (docs/eval.md)."`
 	Explain   explainCmd   `cmd:"" help:"Say why there was, or was not, an alert about a place or network at an instant."`
 	Incidents incidentsCmd `cmd:"" help:"Read the incidents of a store."`
-	Evidence  evidenceCmd  `cmd:"" help:"Freeze, export and replay the evidence behind an incident."`
+	Evidence  evidenceCmd  `cmd:"" help:"Freeze, export and replay the evidence behind an incident, and look after the ledger and its keys."`
+	Hold      holdCmd      `cmd:"" help:"Keep what an incident rests on from being given up."`
 	Reference referenceCmd `cmd:"" help:"Manage the tables that say which prefix belongs to which country and region."`
 	Alerts    alertsCmd    `cmd:"" help:"Try subscriptions, and look after what is to be sent."`
 	Config    configCmd    `cmd:"" help:"Check a configuration file, or print what is in force."`
@@ -94,10 +95,15 @@ type incidentsCmd struct {
 		Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
 		JSON  bool   `name:"json" help:"As JSON."`
 	} `cmd:"" help:"Show one incident with its revisions."`
+	Context struct {
+		ID contextOf `arg:""`
+	} `cmd:"" help:"What people wrote about an incident, apart from what was measured."`
 }
 
 func (c *incidentsCmd) Run(kctx *kong.Context, ctx context.Context) error {
-	if kctx.Selected().Name == "show" {
+	if name := kctx.Selected().Name; kctx.Selected().Parent.Name != "incidents" { // context has a Run of its own
+		return nil
+	} else if name == "show" {
 		return app.ShowIncident(ctx, c.Show.Store, c.Show.ID, c.Show.JSON, os.Stdout)
 	}
 	return app.ListIncidents(ctx, c.List.Store, c.List.Faults, c.List.JSON, os.Stdout)

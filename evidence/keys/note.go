@@ -72,3 +72,16 @@ func NoteSigner(name string, key crypto.Signer) (note.Signer, error) {
 	}
 	return noteSigner{name, uint32(hash), key}, nil
 }
+
+// VerifierLines makes verifiers of the lines by which keys are known (see NoteVerifier).
+func VerifierLines(lines []string) (note.Verifiers, error) {
+	var list []note.Verifier
+	for _, line := range lines {
+		v, err := note.NewVerifier(line)
+		if err != nil {
+			return nil, fmt.Errorf("keys: %.200q is no key as `corewatch evidence keys list` prints it: %w", line, err)
+		}
+		list = append(list, v)
+	}
+	return note.VerifierList(list...), nil
+}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// kills is how often the writer is killed.
-const kills = 200
+// kills is how often the writer of each of two ledgers is killed.
+const kills = 100
 
 // writerEnv makes of the test's program the writer that is killed; it holds the folders and the number of the first record.
 const writerEnv = "COREWATCH_TEST_LEDGER_WRITER"
@@ -53,11 +53,19 @@ func write() {
 	}
 }
 
-// TestKilled kills a process that appends and signs, 200 times at random moments. After each, the next one finds a ledger that verifies as a whole, and in it
+// TestKilled kills processes that append and sign, 200 times at random moments. After each, the next one finds a ledger that verifies as a whole, and in it
 // everything that was acknowledged; at the end every leaf is the one that was written.
 func TestKilled(t *testing.T) {
+	for n := range 2 {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			killed(t, rand.New(rand.NewPCG(5, uint64(n))))
+		})
+	}
+}
+
+func killed(t *testing.T, rng *rand.Rand) {
 	p := newPlace(t)
-	rng := rand.New(rand.NewPCG(5, 5))
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

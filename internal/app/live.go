@@ -41,6 +41,7 @@ type live struct {
 	ownClock  func() clock.Reading
 	clockTold clockState
 
+	notary   *notary                                       // told of what is on the disk; may be nil
 	onSecond func(now bgp.Micros, figures *web.LiveStatus) // after each second; may be nil
 	meter    *meter
 
@@ -68,6 +69,7 @@ type live struct {
 	again      map[string]bool   // collectors of which a source will give again what came meanwhile
 	feeds      map[string]bool   // that the journal of this run names
 	said       map[string]string // by source: why it gave nothing, as logged
+	heldSaid   bgp.Micros        // since when a hold keeps what would be given up, as logged
 }
 
 // source is where records come from. It never loses one: what take refuses to go on with comes again.
@@ -118,7 +120,7 @@ func (l *live) open(ctx context.Context, dir string) (err error) {
 	if l.codec, err = freeze.New[state](stateGiven()); err != nil {
 		return err
 	}
-	if l.log, err = collect.OpenLog(dir, collect.LogOptions{}); err != nil {
+	if l.log, err = collect.OpenLog(dir, collect.LogOptions{Ended: l.notary.segment}); err != nil {
 		return err
 	}
 	if n := l.log.Journal().Cut(); n > 0 {
@@ -552,7 +554,13 @@ func (l *live) apply() error {
 	}
 	l.meter.live.ApplyTime += since(began)
 	l.batch, l.bytes, l.used, l.arena = l.batch[:0], 0, 0, l.arena[:0]
+	l.vouch()
 	return cmp.Or(l.rec.err, l.f.err)
+}
+
+// vouch tells the ledger how far the journal is on the disk.
+func (l *live) vouch() {
+	l.notary.committed(l.log.Journal(), l.f.m.Engine().Method().ConfigSHA256, l.f.inForce.SHA256)
 }
 
 // close applies what was received, writes a checkpoint and closes the log.
@@ -561,5 +569,8 @@ func (l *live) close() error {
 	if err == nil && l.f.now != 0 {
 		err = l.save()
 	}
-	return errors.Join(err, l.log.Close())
+	if err = errors.Join(err, l.log.Close()); err == nil {
+		l.vouch()
+	}
+	return err
 }

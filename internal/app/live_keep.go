@@ -57,6 +57,7 @@ func (l *live) anchored(b order.Base) error {
 // What incidents rest on is in the store since they were suspected: it is no part of this.
 func (l *live) retain() error {
 	dir := filepath.Dir(l.kept)
+	held := l.heldFrom()
 	for len(l.anchors) > 0 {
 		next := l.anchors[0]
 		if next.Base.Entries <= l.log.Journal().Base().Entries { // where the journal begins already
@@ -67,6 +68,10 @@ func (l *live) retain() error {
 		}
 		old := l.f.now-next.At >= bgp.Micros(l.conf.Keep.Days)*86400*second
 		if !old && l.weight()+l.anchorBytes() <= int64(l.conf.Keep.GiB)<<30 {
+			return nil
+		}
+		if next.At > held {
+			l.sayHeld(held)
 			return nil
 		}
 		n := next.Base.Inputs - l.base

@@ -76,7 +76,7 @@ func TestLiveFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	var body string
-	for end := time.Now().Add(time.Minute); !strings.Contains(body, "corewatch_live_peer_up"); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(body, "corewatch_live_peer_up") || !strings.Contains(body, "corewatch_ledger_checkpoint_age_seconds"); time.Sleep(100 * time.Millisecond) {
 		if _, body = get(t, addr, "/metrics"); time.Now().After(end) {
 			t.Fatal(body)
 		}
@@ -96,6 +96,7 @@ func TestLiveFigures(t *testing.T) {
 	for what, within := range map[string][2]float64{
 		`live_lag_seconds{collector="rc9"}`: {10, 40}, `live_last_message_age_seconds{collector="rc9"}`: {0, 60},
 		`live_peer_lag_seconds{collector="rc9",peer="AS64496 192.0.2.7"}`: {10, 40},
+		`ledger_writable`: {1, 1}, `ledger_waiting_records`: {0, 100}, `ledger_checkpoint_age_seconds`: {0, 60}, `ledger_records`: {2, 100},
 		`live_segments_bytes`: {0, 1e6}, `live_journal_entries`: {8, 1e3}, `live_journal_commits_total`: {1, 100}, `live_journal_bytes`: {10, 1e6},
 	} {
 		var v float64
@@ -106,12 +107,12 @@ func TestLiveFigures(t *testing.T) {
 			t.Errorf("%s is %s", what, found[1])
 		}
 	}
-	if code, page := get(t, addr, "/healthz"); code != http.StatusOK || !strings.Contains(page, `"live":{"feeds":[{"name":"rc9"`) || !strings.Contains(page, `"rfc7606":{"origin":1}`) {
+	if code, page := get(t, addr, "/healthz"); code != http.StatusOK || !strings.Contains(page, `"live":{"feeds":[{"name":"rc9"`) || !strings.Contains(page, `"rfc7606":{"origin":1}`) || !strings.Contains(page, `"ledger":{"origin":"corewatch/`) {
 		t.Errorf("%d %s", code, page)
 	}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) { // the store is told each 10 s
 		_, page := get(t, addr, "/health")
-		if regexp.MustCompile(`<th scope="row">rc9 <small></small></th><td>[^<]*</td><td>1</td><td>3</td>`).MatchString(page) && strings.Contains(page, "Live feeds") {
+		if regexp.MustCompile(`<th scope="row">rc9 <small></small></th><td>[^<]*</td><td>1</td><td>3</td>`).MatchString(page) && strings.Contains(page, "Live feeds") && strings.Contains(page, "records under a signed checkpoint") {
 			break
 		}
 		if time.Now().After(end) {

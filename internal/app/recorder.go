@@ -21,7 +21,8 @@ type recorder struct {
 	m       *signal.Monitor
 	samples []detect.Sample
 	refs    map[string]bool
-	err     error // the first failure; what follows is not attempted
+	saved   func(*detect.Incident) error // told of each revision that is in the store; may be nil
+	err     error                        // the first failure; what follows is not attempted
 }
 
 // sampleBatch is how many samples are written in one transaction.
@@ -90,7 +91,10 @@ func (r *recorder) save(serial int, inc *detect.Incident, members []detect.Membe
 			return err
 		}
 	}
-	return r.store.SaveRevision(r.ctx, inc, members)
+	if err := r.store.SaveRevision(r.ctx, inc, members); err != nil || r.saved == nil {
+		return err
+	}
+	return r.saved(inc)
 }
 
 func (r *recorder) sample(s detect.Sample) { r.samples = append(r.samples, s) }

@@ -90,7 +90,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	}
 	w.given = given
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d, w.figures))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(d, w.figures), newLedgerMetrics(w.notary))
 	tell, err := newDispatcher(c, store, r.Log.With().Str("component", "alerts").Logger())
 	if err != nil {
 		ln.Close()

@@ -28,6 +28,7 @@ type watcher struct {
 	log     zerolog.Logger
 	sources []source
 	streams []func(context.Context) // run beside
+	notary  *notary                 // nil: no ledger
 	again   map[string]bool         // collectors whose source reads again what came while the monitor was not running
 
 	refresh chan string // names of reference tables that were kept and are to be in force
@@ -43,6 +44,7 @@ const liveFolder = "live"
 
 func newWatcher(c conf.Config, why, data string, store *sqlite.Store, log zerolog.Logger) (*watcher, error) {
 	w := &watcher{conf: c, why: why, dir: filepath.Join(data, liveFolder), store: store, log: log, again: map[string]bool{}, refresh: make(chan string, 1)}
+	w.notary = newNotary(c.Ledger, data, store, log)
 	for _, s := range c.Sources {
 		switch {
 		case s.RISLive != nil:
@@ -73,7 +75,15 @@ func newWatcher(c conf.Config, why, data string, store *sqlite.Store, log zerolo
 // run watches until ctx ends.
 func (w *watcher) run(ctx context.Context) (err error) {
 	w.set("replaying", 0, nil)
-	l := &live{rec: recordInto(ctx, w.store, detect.Live), conf: w.conf, logger: w.log, sources: w.sources, again: w.again}
+	l := &live{rec: recordInto(ctx, w.store, detect.Live), conf: w.conf, logger: w.log, sources: w.sources, again: w.again, notary: w.notary}
+	if w.notary != nil {
+		l.rec.saved = w.notary.revision
+		until, stop := context.WithCancel(context.WithoutCancel(ctx)) // it writes what the monitor says last, too
+		var written sync.WaitGroup
+		written.Go(func() { w.notary.run(until) })
+		defer written.Wait()
+		defer stop()
+	}
 	l.tables, l.refresh = keptIn(w.dir, w.log), w.refresh
 	if err := l.open(ctx, w.dir); err != nil {
 		return err
@@ -124,6 +134,9 @@ func (w *watcher) tell(out *web.Status) {
 		out.EventTime = w.now.Time()
 	}
 	w.mu.Unlock()
+	if w.notary != nil {
+		out.Ledger = w.notary.status()
+	}
 	for _, s := range w.sources {
 		st := s.status()
 		if w.why != "" {

@@ -36,6 +36,7 @@ type Config struct {
 	Keep       Keep          `json:"keep"`       // how much of what is received live stays on the disk
 	Clock      Clock         `json:"clock"`      // who is asked how far the machine's clock is off
 	Operator   Operator      `json:"operator"`   // who answers for what is published, and signs it
+	Ledger     Ledger        `json:"ledger"`     // digests of what is received and said live, in a log that only grows (docs/ledger.md)
 }
 
 // Keep bounds what of the messages received live stays on the disk. What incidents rest on is in the store, and stays.
@@ -90,7 +91,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50}, Clock: Clock{Chrony: true}, Ledger: Ledger{Enabled: true, CheckpointS: 60}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}}
 }
 
 // maxFile bounds a configuration file.
@@ -162,6 +163,9 @@ func Parse(text []byte) (Config, error) {
 		return c, err
 	}
 	if err := c.Operator.check(); err != nil {
+		return c, err
+	}
+	if err := c.Ledger.check(); err != nil {
 		return c, err
 	}
 	return c, Check(c.Detect, c.Peers)

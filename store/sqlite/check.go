@@ -58,6 +58,8 @@ func (s *Store) Check(ctx context.Context) error {
 		func() error { _, err := s.Peers(ctx); return err },
 		func() error { _, err := s.References(ctx); return err },
 		func() error { _, err := s.outbox(ctx, "", "", -1, "n"); return err },
+		func() error { _, err := s.Annotations(ctx, "", 0); return err },
+		func() error { _, err := s.Holds(ctx); return err },
 	} {
 		if err := list(); err != nil {
 			var bad *CorruptError

@@ -43,7 +43,8 @@ func fill(t testing.TB, s *Store) {
 		s.SavePeers(ctx, 5, testPeers()), s.SaveReferences(ctx, testReferences()),
 		s.Decide(ctx, 3, []alerts.Told{{Receiver: "desk", Incident: "one", Revision: 1, Occasion: alerts.Confirmed}}, []alerts.Outgoing{{
 			Message: alerts.Message{ID: "m1", Receiver: "desk", Items: []alerts.Item{{Incident: *incident(0, 1), Occasion: alerts.Confirmed}}},
-		}}, nil))
+		}}, nil),
+		s.SaveAnnotation(ctx, incident(0, 1).ID, 1, []byte("{}")), s.AddHold(ctx, Hold{incident(0, 1).ID, true, incident(0, 1).Start.Time.Time, "examiner", "a letter"}))
 	if err != nil {
 		t.Fatal(err)
 	}

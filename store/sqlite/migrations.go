@@ -2,7 +2,7 @@ package sqlite
 
 // schemaVersion is what this software writes (PRAGMA user_version). testdata/schema-v<n>.sql holds a dump of every version
 // there ever was; each must open.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // readableFrom is the oldest version that can be read without bringing it up to date: what came since is for writers.
 const readableFrom = 1
@@ -204,6 +204,25 @@ var migrations = []migration{
   body BLOB NOT NULL
 ) STRICT`, "n", "id", "receiver", "first", "not_until", "attempts", "state", "at", "note", "crc", "body"),
 		index("alert_out", "alert_out_by_state", `CREATE INDEX alert_out_by_state ON alert_out (state, n)`),
+	}},
+	{4, "what people say", []step{
+		// Documents that people write about incidents, each revision as it was; and holds, as they were put and lifted. Neither touches what was measured.
+		table("annotation", `CREATE TABLE annotation (
+  n INTEGER PRIMARY KEY,
+  incident TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE (incident, revision)
+) STRICT`, "n", "incident", "revision", "crc", "body"),
+		table("hold", `CREATE TABLE hold (
+  n INTEGER PRIMARY KEY,
+  incident TEXT NOT NULL,
+  held INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  role TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT`, "n", "incident", "held", "at", "role", "reason"),
 	}},
 }
 
