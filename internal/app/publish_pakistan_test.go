@@ -185,4 +185,3 @@ func unpackedFile(t *testing.T, name string) []byte {
 	}
 	return all
 }
-
