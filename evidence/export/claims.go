@@ -124,6 +124,13 @@ func (c *claimant) whole() {
 			"At %s (UTC) %d of %d observable prefixes of %s were withdrawn by at least half of the networks that were expected to carry them.", s.At, s.Prefixes.Lost, s.Prefixes.Expected, name)
 	}
 	for _, p := range i.Parts {
+		if p.Lost == 0 { // all that it lost is covered by less specific prefixes of its own
+			continue
+		}
+		who := p.Entity.Code
+		if p.Entity.Name != "" {
+			who = p.Entity.Name + " (" + who + ")"
+		}
 		var own []detect.Member
 		for _, m := range all {
 			if p.Entity.Type == "network" && p.Entity.Code == fmt.Sprintf("AS%d", m.Origin) {
@@ -131,7 +138,7 @@ func (c *claimant) whole() {
 			}
 		}
 		c.say("4", p.Lost, p.Expected, p.Unit, between{i.Start.Time, c.last()}, c.rest([]string{"peak"}, own),
-			"Of %s, %d of %d %s blocks were lost at the peak.", cmp.Or(p.Entity.Name, p.Entity.Code), p.Lost, p.Expected, block(p.Unit))
+			"Of %s, %d of %d %s blocks were lost at the peak.", who, p.Lost, p.Expected, block(p.Unit))
 	}
 	if i.End != nil {
 		c.say("5", 0, 0, "", between{i.End.Earliest, i.End.Latest}, c.rest([]string{"end", "end_earliest", "end_latest"}, all),

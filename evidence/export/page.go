@@ -80,6 +80,7 @@ func (b *builder) figures() (out []template.HTML) {
 		}
 		f.Panels = []figure.FilePanel{
 			panel("bgp", "Visible "+unit, "of those that could be judged", from, until, list, b.span(), func(s detect.Sample) int64 { return s.Expected - s.Lost }),
+			panel("bgp", unit+" that could be judged", "", from, until, list, b.span(), func(s detect.Sample) int64 { return s.Expected }),
 			panel("vote", "Networks that voted", "", from, until, list, b.span(), func(s detect.Sample) int64 { return int64(s.Voting) }),
 		}
 		for _, p := range f.Panels {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/corewatch/corewatch/detect"
@@ -40,6 +41,17 @@ func (b *builder) place() (countries, networks []string) {
 	return countries, networks
 }
 
+// asNumbers are the networks without the letters.
+func asNumbers(networks []string) []uint32 {
+	out := []uint32{}
+	for _, n := range networks {
+		if as, err := strconv.ParseUint(strings.TrimPrefix(n, "AS"), 10, 32); err == nil {
+			out = append(out, uint32(as))
+		}
+	}
+	return out
+}
+
 func partsOf(i *detect.Incident) (out []detect.Entity) {
 	for _, p := range i.Parts {
 		out = append(out, p.Entity)
@@ -51,13 +63,7 @@ func partsOf(i *detect.Incident) (out []detect.Entity) {
 func (b *builder) ooni() any {
 	i := b.inc
 	countries, networks := b.place()
-	numbers := []int{}
-	for _, n := range networks {
-		var as int
-		if _, err := fmt.Sscanf(n, "AS%d", &as); err == nil {
-			numbers = append(numbers, as)
-		}
-	}
+	numbers := asNumbers(networks)
 	at := func(t detect.Time) *string {
 		if t.IsZero() {
 			return nil
@@ -83,7 +89,7 @@ func (b *builder) ooni() any {
 		Event     string   `json:"event_type"`
 		Published bool     `json:"published"`
 		Countries []string `json:"CCs"`
-		Networks  []int    `json:"ASNs"`
+		Networks  []uint32 `json:"ASNs"`
 		Domains   []string `json:"domains"`
 		Tags      []string `json:"tags"`
 		Tests     []string `json:"test_names"`
@@ -102,13 +108,7 @@ func (b *builder) ooni() any {
 func (b *builder) radar() any {
 	i := b.inc
 	countries, networks := b.place()
-	numbers := []int{}
-	for _, n := range networks {
-		var as int
-		if _, err := fmt.Sscanf(n, "AS%d", &as); err == nil {
-			numbers = append(numbers, as)
-		}
-	}
+	numbers := asNumbers(networks)
 	type outage struct {
 		Cause string `json:"outageCause"`
 		Type  string `json:"outageType"`
@@ -139,7 +139,7 @@ func (b *builder) radar() any {
 		Scope       *string     `json:"scope"`
 		Link        string      `json:"linkedUrl"`
 		Locations   []string    `json:"locations"`
-		Networks    []int       `json:"asns"`
+		Networks    []uint32    `json:"asns"`
 		Outage      outage      `json:"outage"`
 		Data        detect.Data `json:"data"` // ours: no annotation says what it was computed from
 	}{b.info().Identifier, "BGP", "OUTAGE", i.Start.Time.String(), end, b.inOneSentence(), nil, link, countries, numbers, outage{"UNKNOWN", kind}, detect.Data(cell(string(i.Data)))}

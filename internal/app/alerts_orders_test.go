@@ -188,7 +188,7 @@ func TestDryRunUnderOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, notes strings.Builder
-	if err := AlertsDryRun(t.Context(), file, x.dir, 0, false, &out, &notes); err != nil {
+	if err := AlertsDryRun(t.Context(), file, x.dir, nil, 0, false, &out, &notes); err != nil {
 		t.Fatal(err)
 	}
 	if s := out.String(); !strings.Contains(s, "[CONFIRMED] AS64514") || strings.Contains(s, "[CONFIRMED] AS64513") || !strings.Contains(s, "held back: confirmed of XA-0001, revision 1, by order 1: still held back") {

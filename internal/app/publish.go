@@ -47,11 +47,8 @@ type Published struct {
 	Lacks    error // what is still to come; nil: nothing
 }
 
-// The folders of the keys and of the ledger, in the folder of the store.
-const (
-	bundleKeysFolder   = "keys"
-	bundleLedgerFolder = "ledger"
-)
+// handOverWait is how long a running monitor is waited for to write a version into its ledger.
+const handOverWait = 15 * time.Second
 
 // errNobody says that nobody answers for what would be signed.
 var errNobody = errors.New("nothing is signed before the configuration has an operator block with name, contact and licence (docs/configuration.md)")
@@ -73,7 +70,7 @@ func (p Publish) Run(ctx context.Context) (Published, error) {
 		return Published{}, err
 	}
 	defer s.Close()
-	set, err := keys.Load(filepath.Join(p.Store, bundleKeysFolder), keys.Bundle, p.Now())
+	set, err := keys.Load(keysIn(c.Ledger, p.Store), keys.Bundle, p.Now())
 	if err != nil {
 		return Published{}, err
 	}
@@ -147,11 +144,11 @@ func (f *freezer) freeze(ctx context.Context) (version int, isNew bool, err erro
 
 // log names the ledger of this store in the edition, when there is one.
 func (f *freezer) log(e *export.Edition) error {
-	origin := ledger.Origin(filepath.Join(f.Store, bundleLedgerFolder))
+	origin := ledger.Origin(filepath.Join(f.Store, ledgerFolder))
 	if origin == "" {
 		return nil
 	}
-	set, err := keys.Read(filepath.Join(f.Store, bundleKeysFolder), keys.Ledger)
+	set, err := keys.Read(keysIn(f.conf.Ledger, f.Store), keys.Ledger)
 	if err != nil {
 		return fmt.Errorf("the key of the ledger: %w", err)
 	}
@@ -252,9 +249,9 @@ func (f *freezer) stamp(ctx context.Context, name string, message []byte) ([]byt
 	return askTSA(ctx, s.URL, message, roots)
 }
 
-// prove finds the bundle in the ledger, or writes it there, and returns the proof. While a monitor writes the ledger it is for the monitor to write.
+// prove finds the bundle in the ledger, or writes it there, and returns the proof. A running monitor writes it for us.
 func (f *freezer) prove(ctx context.Context, r *evidence.Report) ([]byte, error) {
-	dir, where := filepath.Join(f.Store, bundleLedgerFolder), filepath.Join(f.Store, bundleKeysFolder)
+	dir, where := filepath.Join(f.Store, ledgerFolder), keysIn(f.conf.Ledger, f.Store)
 	version := 0
 	if _, err := fmt.Sscanf(r.Info.Identifier[strings.LastIndexByte(r.Info.Identifier, '/'):], "/v%d", &version); err != nil {
 		return nil, fmt.Errorf("%s is no version: %w", r.Info.Identifier, err)
@@ -287,7 +284,12 @@ func (f *freezer) prove(ctx context.Context, r *evidence.Report) ([]byte, error)
 		return reader.Proof(at)
 	}
 	l, err := ledger.Open(ctx, dir, ledger.Options{Keys: where, Warn: func(line string) { f.Log.Warn().Msg(line) }})
-	if err != nil {
+	var used *ledger.InUseError
+	if errors.As(err, &used) { // a monitor is running
+		ctx, cancel := context.WithTimeout(ctx, handOverWait)
+		defer cancel()
+		return ledger.HandOver(ctx, dir, rec, known)
+	} else if err != nil {
 		return nil, err
 	}
 	defer l.Close()
