@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,8 +18,11 @@ import (
 type Dispatcher struct {
 	Store    Store
 	Subs     []*Subscription
-	Channels map[string]Channel            // by receiver
-	URL      func(*detect.Incident) string // page of a revision
+	Channels map[string]Channel // by receiver
+	// Subscribers gives the subscriptions of those who are told by mail, whose names begin with MailPrefix; nil: there are none. Mail tells them.
+	Subscribers func(ctx context.Context) ([]*Subscription, error)
+	Mail        Channel
+	URL         func(*detect.Incident) string // page of a revision
 	// Hold is how long revisions gather before they are decided together, so that what belongs together is one message; default 4 s.
 	Hold time.Duration
 	// PerHour bounds the messages that one receiver is sent within an hour; more wait. Default 60.
@@ -86,7 +90,15 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 		return 0, nil
 	}
 	d.seen = time.Time{}
-	b := batch{now: now, subs: d.Subs, told: map[string]map[string]*Told{}, url: d.URL}
+	subs := d.Subs
+	if d.Subscribers != nil {
+		people, err := d.Subscribers(ctx)
+		if err != nil {
+			return 0, err
+		}
+		subs = slices.Concat(subs, people)
+	}
+	b := batch{now: now, subs: subs, told: map[string]map[string]*Told{}, url: d.URL}
 	var failed error
 	b.whole = func(id string) map[string]*Told {
 		t, err := d.told(ctx, id)
@@ -119,6 +131,22 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	out, replaced, err = gather(now, out, replaced, func(to string) ([]Outgoing, error) {
+		list, err := d.Store.Waiting(ctx, to, waitingMost)
+		return slices.DeleteFunc(list, func(w Outgoing) bool { return d.busy[to] == w.N }), err
+	})
+	if err != nil {
+		return 0, err
+	}
+	told = thread(out, told, func(incident, receiver string) *Told {
+		if b.told[incident] == nil { // it only waited
+			b.told[incident] = b.whole(incident)
+		}
+		return b.told[incident][receiver]
+	})
+	if failed != nil {
+		return 0, failed
+	}
 	return len(out), d.Store.Decide(ctx, list[len(list)-1].N, told, out, replaced)
 }
 
@@ -149,7 +177,7 @@ func (d *Dispatcher) replace(ctx context.Context, out []Outgoing) (kept []Outgoi
 				item.First = item.First || j >= 0 && w.Message.Items[j].First
 			}
 		}
-		o.Message.Items = slices.DeleteFunc(o.Message.Items, func(i Item) bool { return i.First && i.Occasion == Retracted })
+		o.Message.Items = slices.DeleteFunc(o.Message.Items, func(i Item) bool { return i.First && i.Occasion == Retracted && !o.Message.Digest })
 		if len(o.Message.Items) > 0 {
 			kept = append(kept, o)
 		}
@@ -213,7 +241,11 @@ func (d *Dispatcher) one(ctx context.Context, w *Outgoing, now time.Time) {
 	to := w.Message.Receiver
 	var err error
 	receipt := ""
-	if ch := d.Channels[to]; ch == nil {
+	ch := d.Channels[to]
+	if ch == nil && strings.HasPrefix(to, MailPrefix) {
+		ch = d.Mail
+	}
+	if ch == nil {
 		err = &Permanent{fmt.Errorf("%s is no receiver of the configuration any more", to)}
 	} else {
 		sending, stop := context.WithTimeout(ctx, sendTimeout)

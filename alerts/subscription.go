@@ -24,6 +24,7 @@ type Subscription struct {
 	Coverage  string   `json:"coverage"`    // full: only what full coverage saw
 	Stage     string   `json:"stage"`       // suspected: from the first suspicion on; empty or confirmed: what is confirmed
 	Quiet     Quiet    `json:"quiet_hours"` // when messages wait
+	Digest    Digest   `json:"digest"`      // one message an hour or a day in place of one each time
 }
 
 // Quiet are hours of the day, in a zone of its own, in which messages wait until they are over. What is as severe as Except is sent at once,
@@ -59,6 +60,9 @@ func (s *Subscription) Check() error {
 		return fmt.Errorf("coverage: %q; want full, or leave it out", s.Coverage)
 	case s.Stage != "" && s.Stage != "suspected" && s.Stage != "confirmed":
 		return fmt.Errorf("stage: %q; want suspected or confirmed", s.Stage)
+	}
+	if err := s.Digest.check(); err != nil {
+		return fmt.Errorf("digest: %w", err)
 	}
 	if s.Quiet == (Quiet{}) {
 		return nil

@@ -41,6 +41,8 @@ func fill(t testing.TB, s *Store) {
 	}
 	err := errors.Join(s.AppendMessages(ctx, "one", messages(0, 50)), s.SetMeta(ctx, "a", "b"), s.SaveInputs(ctx, testInputs()),
 		s.SavePeers(ctx, 5, testPeers()), s.SaveReferences(ctx, testReferences()),
+		s.SaveSubscriber(ctx, &alerts.Subscriber{ID: "a", Address: []byte("address"), Mailbox: []byte("mailbox"), Sealed: []byte("sealed"), Asked: time.Unix(1, 0)}),
+		s.SubscriberLog(ctx, time.Unix(1, 0), "1 added"),
 		s.Decide(ctx, 3, []alerts.Told{{Receiver: "desk", Incident: "one", Revision: 1, Occasion: alerts.Confirmed}}, []alerts.Outgoing{{
 			Message: alerts.Message{ID: "m1", Receiver: "desk", Items: []alerts.Item{{Incident: *incident(0, 1), Occasion: alerts.Confirmed}}},
 		}}, nil))

@@ -136,7 +136,7 @@ func TestColumnStep(t *testing.T) {
 
 func TestForeignFiles(t *testing.T) {
 	cases := map[string]struct{ sql, want string }{
-		"newer":     {fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=99", applicationID), "schema 99 was written by newer software (this one knows up to 3): upgrade corewatch"},
+		"newer":     {fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=99", applicationID), fmt.Sprintf("schema 99 was written by newer software (this one knows up to %d): upgrade corewatch", schemaVersion)},
 		"not ours":  {"CREATE TABLE a (b)", "is a database, but not one of corewatch"},
 		"other app": {"PRAGMA application_id=7; CREATE TABLE a (b)", "is a database, but not one of corewatch"},
 		"negative":  {fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=-1", applicationID), "schema version -1 makes no sense"},
