@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"errors"
 	"strings"
 	"time"
 )
@@ -56,6 +57,22 @@ type Request struct {
 	Language string
 	Subscription
 }
+
+// Why a request cannot be served.
+var (
+	ErrTooMany = errors.New("too many requests; try again in an hour")
+	ErrNoLink  = errors.New("the link is not valid any more")
+	ErrNoRoom  = errors.New("nobody can be added at the moment")
+)
+
+// Unfit says what of a request cannot be used.
+type Unfit struct {
+	Key  string // address, language, places, networks, zones, digest or offer
+	Text string // for operators
+}
+
+// Error implements error.
+func (u *Unfit) Error() string { return u.Key + ": " + u.Text }
 
 // Confirmation is the letter that asks whether a request is meant. page is where it is confirmed.
 func (w *Words) Confirmation(list, asked, page string) (subject, text string) {

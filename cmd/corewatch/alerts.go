@@ -27,9 +27,13 @@ type alertsCmd struct {
 		Receiver string `arg:"" help:"Name of the receiver."`
 		Config   string `help:"Configuration file with the subscriptions." type:"existingfile" required:"" placeholder:"FILE"`
 	} `cmd:"" help:"Send one message that says it is a try."`
+	Subscribers subscribersCmd `cmd:"" help:"List, add and erase those who are told by mail."`
 }
 
 func (c *alertsCmd) Run(kctx *kong.Context, ctx context.Context) error {
+	if parent := kctx.Selected().Parent; parent != nil && parent.Name == "subscribers" {
+		return c.Subscribers.run(ctx, kctx.Selected().Name)
+	}
 	switch kctx.Selected().Name {
 	case "dry-run":
 		return app.AlertsDryRun(ctx, c.DryRun.Config, c.DryRun.Store, c.DryRun.Since, c.DryRun.JSON, os.Stdout, os.Stderr)

@@ -96,6 +96,15 @@ func (r Monitor) Run(ctx context.Context) error {
 		ln.Close()
 		return err
 	}
+	mail, err := newPost(ctx, c, r.Data, store, r.Log.With().Str("component", "alerts").Logger())
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	var mailing web.MailList
+	if mail != nil {
+		tell.Subscribers, tell.Mail, mailing = mail.list.Subscriptions, mail.channel, mail.list
+	}
 	if copied != nil {
 		reg.MustRegister(newCopyMetrics(copied))
 	}
@@ -104,7 +113,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
 	pages.UnstableShare = c.Detect.UnstableShare
 	srv, err := web.New(pages, web.Deps{
-		Live: library{store}, Demo: library{demoStore}, Status: st.get, Names: entityName, Log: r.Log,
+		Live: library{store}, Demo: library{demoStore}, Status: st.get, Names: entityName, Log: r.Log, Mail: mailing,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
 		Evidence: func(ctx context.Context, demo bool, id string, w io.Writer) error {
 			if demo {
@@ -145,10 +154,17 @@ func (r Monitor) Run(ctx context.Context) error {
 		}
 	})
 
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	if tell != nil {
 		done.Go(func() {
 			if err := tell.Run(work); err != nil {
+				ended <- err
+			}
+		})
+	}
+	if mail != nil {
+		done.Go(func() {
+			if err := mail.list.Run(work); err != nil {
 				ended <- err
 			}
 		})

@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/corewatch/corewatch/alerts"
 )
@@ -53,6 +54,8 @@ func subscribers(a Alerts) error {
 		switch {
 		case s.Receiver == "" || len(s.Receiver) > 64 || alerts.Plain(s.Receiver) != s.Receiver:
 			return fmt.Errorf("%s.receiver: %q; want a name of 1 to 64 characters", at, s.Receiver)
+		case strings.HasPrefix(s.Receiver, alerts.MailPrefix):
+			return fmt.Errorf("%s.receiver: %q; names that begin with %q are of those who are told by mail", at, s.Receiver, alerts.MailPrefix)
 		case seen[s.Receiver]:
 			return fmt.Errorf("%s.receiver: %q stands twice", at, s.Receiver)
 		case s.ways() != 1:

@@ -35,26 +35,24 @@ func OpenBeside(ctx context.Context, dir string) (*Store, error) {
 
 const subscriberColumns = "id, active, address, mailbox, sealed, token, asked, expires, try, attempts"
 
-// Subscribers implements the store of subscribers: those who confirmed, or with requests all, oldest first.
-func (s *Store) Subscribers(ctx context.Context, requests bool) ([]alerts.Subscriber, error) {
-	where := "active=1"
-	if requests {
-		where = "1"
-	}
-	return s.subscribers(ctx, where+" ORDER BY asked, id")
+// Subscribers gives those who confirmed, oldest first.
+func (s *Store) Subscribers(ctx context.Context) ([]alerts.Subscriber, error) {
+	return s.subscribers(ctx, "active=1 ORDER BY asked, id")
 }
 
-// Subscriber gives the subscriber with an ID; the error wraps ErrNotFound when there is none.
+// OpenRequests gives the requests that wait for confirmation, oldest first.
+func (s *Store) OpenRequests(ctx context.Context) ([]alerts.Subscriber, error) {
+	return s.subscribers(ctx, "active=0 ORDER BY asked, id")
+}
+
+// Subscriber gives the subscriber or request with an ID; nil when there is none.
 func (s *Store) Subscriber(ctx context.Context, id string) (*alerts.Subscriber, error) {
 	return first(s.subscribers(ctx, "id=?", id))
 }
 
-// SubscriberByToken gives the request with the hash of a token.
+// SubscriberByToken gives the request with the hash of a token; nil when there is none.
 func (s *Store) SubscriberByToken(ctx context.Context, token []byte) (*alerts.Subscriber, error) {
-	if len(token) == 0 {
-		return nil, ErrNotFound
-	}
-	return first(s.subscribers(ctx, "token=? AND active=0", token))
+	return first(s.subscribers(ctx, "token=? AND length(token)>0 AND active=0", token))
 }
 
 // SubscribersOf gives subscriber and requests of an address, by its hash.
@@ -62,8 +60,8 @@ func (s *Store) SubscribersOf(ctx context.Context, address []byte) ([]alerts.Sub
 	return s.subscribers(ctx, "address=? ORDER BY asked, id", address)
 }
 
-// Requests counts the requests since an instant: of a mailbox, by its hash, and all. Those that were confirmed meanwhile count.
-func (s *Store) Requests(ctx context.Context, mailbox []byte, since time.Time) (of, all int, err error) {
+// Asked counts the requests since an instant: of a mailbox, by its hash, and all. Those that were confirmed meanwhile count.
+func (s *Store) Asked(ctx context.Context, mailbox []byte, since time.Time) (of, all int, err error) {
 	err = s.read(ctx, "requests", func(q querier) error {
 		return q.QueryRowContext(ctx, "SELECT count(*) FILTER (WHERE mailbox=?), count(*) FROM alert_subscriber WHERE asked>=?", mailbox, micros(since)).Scan(&of, &all)
 	})
@@ -71,11 +69,8 @@ func (s *Store) Requests(ctx context.Context, mailbox []byte, since time.Time) (
 }
 
 func first(list []alerts.Subscriber, err error) (*alerts.Subscriber, error) {
-	if err != nil {
+	if err != nil || len(list) == 0 {
 		return nil, err
-	}
-	if len(list) == 0 {
-		return nil, ErrNotFound
 	}
 	return &list[0], nil
 }
@@ -130,6 +125,19 @@ func (s *Store) SaveSubscriber(ctx context.Context, m *alerts.Subscriber, instea
   ON CONFLICT (id) DO UPDATE SET active=excluded.active, address=excluded.address, mailbox=excluded.mailbox, sealed=excluded.sealed, token=excluded.token,
   asked=excluded.asked, expires=excluded.expires, try=excluded.try, attempts=excluded.attempts`,
 			m.ID, b2i(m.Active), m.Address, m.Mailbox, m.Sealed, append([]byte{}, m.Token...), micros(m.Asked), micros(m.Expires), micros(m.Try), m.Attempts)
+		return err
+	})
+}
+
+// UpdateRequest notes how far the letter is that asks for confirmation. A request that is not there any more stays away: then it gives false.
+func (s *Store) UpdateRequest(ctx context.Context, id string, token []byte, try time.Time, attempts int) (there bool, err error) {
+	return there, s.private(ctx, "a request", func(ctx context.Context) error {
+		res, err := s.exec(ctx, "UPDATE alert_subscriber SET token=?, try=?, attempts=? WHERE id=? AND active=0", append([]byte{}, token...), micros(try), attempts, id)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		there = n == 1
 		return err
 	})
 }

@@ -76,7 +76,7 @@ func TestForgottenSubscribers(t *testing.T) {
 	if got := inFolder(t, dir, []byte("sealed-6-sealed")); len(got) == 0 {
 		t.Error("what was not forgotten is gone")
 	}
-	left, err := s.Subscribers(t.Context(), false)
+	left, err := s.Subscribers(t.Context())
 	if err != nil || len(left) != 17 || !slices.IsSortedFunc(left, func(a, b alerts.Subscriber) int { return a.Asked.Compare(b.Asked) }) {
 		t.Errorf("%d left: %v", len(left), err)
 	}
@@ -86,10 +86,26 @@ func TestForgottenSubscribers(t *testing.T) {
 	if list, err := s.Waiting(t.Context(), "", 10); err != nil || len(list) != 1 || list[0].Message.Receiver != "desk" {
 		t.Errorf("waiting %+v %v", list, err)
 	}
-	if _, err := s.Subscriber(t.Context(), "id7"); !errors.Is(err, ErrNotFound) {
-		t.Error(err)
+	if gone, err := s.Subscriber(t.Context(), "id7"); err != nil || gone != nil {
+		t.Error(gone, err)
 	}
-	if of, all, err := s.Requests(t.Context(), []byte("hash-of-mailbox"), now.Add(6*time.Minute)); err != nil || of != 11 || all != 11 {
+	for id, want := range map[string]bool{"id7": false, "id6": false, "request": true} { // gone, confirmed, a request
+		if id == "request" {
+			if err := s.SaveSubscriber(t.Context(), &alerts.Subscriber{ID: id, Address: []byte{1}, Mailbox: []byte{1}, Sealed: []byte{1}, Asked: now}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if there, err := s.UpdateRequest(t.Context(), id, []byte("hash"), now, 3); err != nil || there != want {
+			t.Errorf("%s: %v %v", id, there, err)
+		}
+	}
+	if got, err := s.SubscriberByToken(t.Context(), []byte("hash")); err != nil || got == nil || got.ID != "request" || got.Attempts != 3 {
+		t.Errorf("%+v %v", got, err)
+	}
+	if got, err := s.SubscriberByToken(t.Context(), nil); err != nil || got != nil {
+		t.Errorf("no token gives %+v %v", got, err)
+	}
+	if of, all, err := s.Asked(t.Context(), []byte("hash-of-mailbox"), now.Add(6*time.Minute)); err != nil || of != 11 || all != 11 {
 		t.Errorf("%d of %d requests: %v", of, all, err)
 	}
 }
@@ -114,7 +130,7 @@ func TestOpenBeside(t *testing.T) {
 		if err := owner.SubscriberLog(t.Context(), at, "added"); err != nil {
 			t.Fatal(err)
 		}
-		if list, err := owner.Subscribers(t.Context(), true); err != nil || len(list) != n+1 {
+		if list, err := owner.OpenRequests(t.Context()); err != nil || len(list) != n+1 {
 			t.Fatalf("the owner sees %d of %d: %v", len(list), n+1, err)
 		}
 	}
