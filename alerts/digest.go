@@ -72,42 +72,45 @@ func zoneName(zone string) string { return cmp.Or(zone, "UTC") }
 // What a receiver was sent already and is taken back leaves at once, by itself. waiting gives what waits of a receiver and is not being sent.
 func gather(now time.Time, out []Outgoing, replaced []int64, waiting func(receiver string) ([]Outgoing, error)) ([]Outgoing, []int64, error) {
 	var kept []Outgoing
-	digests := map[string]int{} // by receiver: where in kept
+	digests := map[string]*Outgoing{} // by receiver
+	var order []string
 	for _, o := range out {
-		if !o.Message.Digest {
-			kept = append(kept, o)
-			continue
-		}
-		if back := o; slices.ContainsFunc(o.Message.Items, sentAndTakenBack) {
-			back.Message.Items = slices.DeleteFunc(slices.Clone(o.Message.Items), func(i Item) bool { return !sentAndTakenBack(i) })
-			back.Message.Digest, back.Message.More, back.NotUntil = false, 0, now
-			back.Message.ID = itemsID(&back.Message)
-			kept = append(kept, back)
-			if o.Message.Items = slices.DeleteFunc(slices.Clone(o.Message.Items), sentAndTakenBack); len(o.Message.Items) == 0 {
-				continue
-			}
-		}
 		to := o.Message.Receiver
-		at, ok := digests[to]
-		if !ok {
+		switch d := digests[to]; {
+		case !o.Message.Digest:
+			kept = append(kept, o)
+		case d != nil:
+			d.absorb(&o)
+		default:
+			o.Message.Items = slices.Clone(o.Message.Items)
 			list, err := waiting(to)
 			if err != nil {
 				return nil, nil, err
 			}
-			at = len(kept)
-			digests[to], kept = at, append(kept, o)
 			for _, w := range list {
 				if w.Message.Digest && w.Attempts == 0 && !slices.Contains(replaced, w.N) {
 					replaced = append(replaced, w.N)
-					kept[at].absorb(&w)
+					o.absorb(&w)
 				}
 			}
-		} else {
-			kept[at].absorb(&o)
+			digests[to] = &o
+			order = append(order, to)
 		}
 	}
-	for _, at := range digests {
-		kept[at].Message.ID = itemsID(&kept[at].Message)
+	for _, to := range order {
+		d := digests[to]
+		if slices.ContainsFunc(d.Message.Items, sentAndTakenBack) {
+			back := *d
+			back.Message.Items = slices.DeleteFunc(slices.Clone(d.Message.Items), func(i Item) bool { return !sentAndTakenBack(i) })
+			back.Message.Digest, back.Message.More, back.NotUntil, back.First = false, 0, now, now
+			back.Message.ID = itemsID(&back.Message)
+			kept = append(kept, back)
+			d.Message.Items = slices.DeleteFunc(d.Message.Items, sentAndTakenBack)
+		}
+		if len(d.Message.Items) > 0 {
+			d.Message.ID = itemsID(&d.Message)
+			kept = append(kept, *d)
+		}
 	}
 	return kept, replaced, nil
 }

@@ -29,9 +29,10 @@ class Handler:
     async def handle_DATA(self, server, session, envelope):
         global count
         local = envelope.rcpt_tos[0].split('@')[0]
-        if local == 'spam':
+        listed = b'\nList-Id:' in envelope.original_content  # not a letter that asks for confirmation
+        if local == 'spam' and listed:
             return '554 5.7.1 <%s> does not want it' % envelope.rcpt_tos[0]
-        if local == 'full' and times('full') == 1:
+        if local == 'full' and listed and times('full') == 1:
             return '452 4.2.2 <%s>: mailbox full' % envelope.rcpt_tos[0]
         count += 1
         name = os.path.join(folder, '%06d' % count)
@@ -40,9 +41,9 @@ class Handler:
         with open(name + '.json', 'w') as f:
             json.dump({'from': envelope.mail_from, 'to': envelope.rcpt_tos, 'tls': session.ssl is not None or tls == 'implicit', 'user': bool(session.authenticated)}, f)
         os.rename(name + '.part', name + '.eml')
-        if local == 'hang' and times('hang') == 1:
+        if local == 'hang' and listed and times('hang') == 1:
             await asyncio.sleep(60)  # has it, and never says so
-        if local == 'drop' and times('drop') == 1:
+        if local == 'drop' and listed and times('drop') == 1:
             server.transport.abort()
         return '250 2.0.0 <%s> taken' % envelope.rcpt_tos[0]
 

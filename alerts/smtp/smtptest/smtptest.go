@@ -25,7 +25,8 @@ import (
 var program string
 
 // Server is a mail server that runs. It refuses recipients by their local part: grey (451 the first time), full (452 the first time), gone (550), spam
-// (554 after DATA), busy (421); hang and drop take the first letter and do not say so.
+// (554 after DATA), busy (421); hang and drop take the first letter and do not say so. What comes after DATA
+// is of letters to the list only, not of those that ask for confirmation.
 type Server struct {
 	Address  string // host:port
 	Roots    *x509.CertPool
