@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -258,32 +259,38 @@ type desk struct {
 	mail   *post
 	server *smtptest.Server
 	now    time.Time
+	dir    string // of the store
+	file   string // configuration
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	server := smtptest.Start(t, "aiosmtpd", "implicit", "alerts", "pass word")
-	file := mailConf(t, server, "implicit")
-	c, err := conf.Load(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "data")
-	store, err := sqlite.Open(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	k := &desk{t: t, store: store, server: server, now: time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour)} // noon
-	if k.mail, err = newPost(t.Context(), c, dir, store, zerolog.Nop()); err != nil {
-		t.Fatal(err)
-	}
-	if k.d, err = newDispatcher(c, store, zerolog.Nop()); err != nil {
-		t.Fatal(err)
-	}
-	k.d.Hold, k.d.Subscribers, k.d.Mail = time.Nanosecond, k.mail.list.Subscriptions, k.mail.channel
+	k := &desk{t: t, server: server, dir: filepath.Join(t.TempDir(), "data"), file: mailConf(t, server, "implicit")}
+	k.now = time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour) // noon
+	k.open()
+	t.Cleanup(func() { k.store.Close() })
 	k.decide()
 	return k
+}
+
+// open opens the store, as a process that starts does.
+func (k *desk) open() {
+	k.t.Helper()
+	c, err := conf.Load(k.file)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if k.store, err = sqlite.Open(k.t.Context(), k.dir); err != nil {
+		k.t.Fatal(err)
+	}
+	if k.mail, err = newPost(k.t.Context(), c, k.dir, k.store, zerolog.Nop()); err != nil {
+		k.t.Fatal(err)
+	}
+	if k.d, err = newDispatcher(c, k.store, zerolog.Nop()); err != nil {
+		k.t.Fatal(err)
+	}
+	k.d.Hold, k.d.Subscribers, k.d.Mail = time.Nanosecond, k.mail.list.Subscriptions, k.mail.channel
 }
 
 // subscribe adds somebody and confirms for him.
@@ -380,7 +387,7 @@ func TestMailDigest(t *testing.T) {
 }
 
 // TestMailAnswers: what a mail server answers for a while is tried again with the same Message-ID; what it refuses for good is given up and listed, without
-// the address; a monitor that stops while a letter is on its way sends it again with the same Message-ID.
+// the address; a monitor that is killed while a letter is on its way sends it again with the same Message-ID.
 func TestMailAnswers(t *testing.T) {
 	k := newDesk(t)
 	only := func(n int) alerts.Subscription {
@@ -414,25 +421,48 @@ func TestMailAnswers(t *testing.T) {
 	}
 	k.want("once more", k.send(time.Minute), "[SUSPECTED] AS64512")
 
+	// A process that is killed while a letter is on its way.
 	storeOutage(t, k.store, 2, 1, detect.Suspected)
 	k.decide()
-	ctx, stop := context.WithCancel(t.Context())
-	if err := k.d.Send(ctx, k.now); err != nil {
+	if err := k.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMailSends$")
+	cmd.Env = append(os.Environ(), "COREWATCH_MAIL_SENDS="+k.dir+"|"+k.file)
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	k.server.Wait(t, taken+2) // it has the letter, and does not say so
-	stop()
-	k.d.Wait()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	k.open()
 	if waiting, err := k.store.Waiting(t.Context(), "", 10); err != nil || len(waiting) != 1 || waiting[0].Attempts != 0 {
 		t.Fatalf("%+v %v", waiting, err)
 	}
-	k.want("after the stop", k.send(time.Minute), "[SUSPECTED] AS64514")
+	k.want("after the kill", k.send(time.Minute), "[SUSPECTED] AS64514")
 	all := k.server.Taken(t)
 	first, _ := letter(t, all[taken+1])
 	second, _ := letter(t, all[taken+2])
 	if len(all) != taken+3 || first.Get("Message-Id") != second.Get("Message-Id") || first.Get("Message-Id") == "" {
 		t.Errorf("%d letters; %v, then %v", len(all)-taken, first, second)
 	}
+}
+
+// TestMailSends is the process that TestMailAnswers kills: it sends what waits.
+func TestMailSends(t *testing.T) {
+	dir, file, ok := strings.Cut(os.Getenv("COREWATCH_MAIL_SENDS"), "|")
+	if !ok {
+		t.Skip("is a process of TestMailAnswers")
+	}
+	k := &desk{t: t, dir: dir, file: file}
+	k.open()
+	if err := k.d.Send(t.Context(), time.Now().Add(96*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	k.d.Wait()
+	t.Error("it was not killed")
 }
 
 // TestMailBombs: nobody can have an address written to more than twice within an hour, however he writes it; a client is refused when it asks too often; a

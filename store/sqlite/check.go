@@ -58,6 +58,7 @@ func (s *Store) Check(ctx context.Context) error {
 		func() error { _, err := s.Peers(ctx); return err },
 		func() error { _, err := s.References(ctx); return err },
 		func() error { _, err := s.outbox(ctx, "", "", -1, "n"); return err },
+		func() error { _, err := s.subscribers(ctx, "1"); return err },
 	} {
 		if err := list(); err != nil {
 			var bad *CorruptError
