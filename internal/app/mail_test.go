@@ -122,6 +122,9 @@ func holds(t *testing.T, dir, text string) (names []string) {
 // TestMail: somebody subscribes on the page, confirms, is told, and leaves by one click, with the whole program and a real mail server. Nowhere in the
 // folder, the log, the pages or the figures does his address stand, at any time, and in the end nothing of him is left.
 func TestMail(t *testing.T) {
+	if raceDetector {
+		t.Skip("plays the demonstration, which takes long under the race detector; the parts of mail run under it in the tests beside this one")
+	}
 	server := smtptest.Start(t, "aiosmtpd", "starttls", "alerts", "pass word")
 	file := mailConf(t, server, "starttls")
 	root := t.TempDir()
@@ -389,6 +392,15 @@ func TestMailDigest(t *testing.T) {
 // TestMailAnswers: what a mail server answers for a while is tried again with the same Message-ID; what it refuses for good is given up and listed, without
 // the address; a monitor that is killed while a letter is on its way sends it again with the same Message-ID.
 func TestMailAnswers(t *testing.T) {
+	if dir, file, ok := strings.Cut(os.Getenv("COREWATCH_MAIL_SENDS"), "|"); ok { // the process that is killed
+		k := &desk{t: t, dir: dir, file: file}
+		k.open()
+		if err := k.d.Send(t.Context(), time.Now().Add(96*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		k.d.Wait()
+		return
+	}
 	k := newDesk(t)
 	only := func(n int) alerts.Subscription {
 		return alerts.Subscription{Stage: "suspected", Networks: []string{fmt.Sprintf("AS%d", 64512+n)}}
@@ -427,7 +439,7 @@ func TestMailAnswers(t *testing.T) {
 	if err := k.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMailSends$")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMailAnswers$")
 	cmd.Env = append(os.Environ(), "COREWATCH_MAIL_SENDS="+k.dir+"|"+k.file)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -448,21 +460,6 @@ func TestMailAnswers(t *testing.T) {
 	if len(all) != taken+3 || first.Get("Message-Id") != second.Get("Message-Id") || first.Get("Message-Id") == "" {
 		t.Errorf("%d letters; %v, then %v", len(all)-taken, first, second)
 	}
-}
-
-// TestMailSends is the process that TestMailAnswers kills: it sends what waits.
-func TestMailSends(t *testing.T) {
-	dir, file, ok := strings.Cut(os.Getenv("COREWATCH_MAIL_SENDS"), "|")
-	if !ok {
-		t.Skip("is a process of TestMailAnswers")
-	}
-	k := &desk{t: t, dir: dir, file: file}
-	k.open()
-	if err := k.d.Send(t.Context(), time.Now().Add(96*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	k.d.Wait()
-	t.Error("it was not killed")
 }
 
 // TestMailBombs: nobody can have an address written to more than twice within an hour, however he writes it; a client is refused when it asks too often; a
