@@ -160,7 +160,10 @@ func itemsID(m *Message) string {
 // thread notes in each item which message told of its incident first, and in what is told, where that is the item's own. What was told of an
 // incident that only waited until now is noted anew. was gives what a receiver was told before.
 func thread(out []Outgoing, told []Told, was func(incident, receiver string) *Told) []Told {
-	first := map[[2]string]string{}
+	first, noted := map[[2]string]string{}, map[[2]string]bool{}
+	for i := range told {
+		noted[[2]string{told[i].Incident, told[i].Receiver}] = true
+	}
 	for i := range out {
 		m := &out[i].Message
 		for k := range m.Items {
@@ -173,9 +176,8 @@ func thread(out []Outgoing, told []Told, was func(incident, receiver string) *To
 			if item.Thread == "" {
 				first[key] = m.ID
 			}
-			known := slices.ContainsFunc(told, func(x Told) bool { return x.Incident == key[0] && x.Receiver == key[1] })
-			if !known && t != nil && item.First {
-				told = append(told, *t)
+			if !noted[key] && t != nil && item.First {
+				told, noted[key] = append(told, *t), true
 			}
 		}
 	}

@@ -64,8 +64,8 @@ func mailServer(m *conf.Mail) (*smtp.Server, error) {
 	return smtp.New(opt)
 }
 
-// mailKeys opens what subscribers are sealed with. It is made where nobody was sealed with it yet.
-func mailKeys(ctx context.Context, m *conf.Mail, dir string, store *sqlite.Store) (*subscribers.Keys, error) {
+// mailKeys opens what subscribers are sealed with. With create it is made, where nobody was sealed with it yet.
+func mailKeys(ctx context.Context, m *conf.Mail, dir string, store *sqlite.Store, create bool) (*subscribers.Keys, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -75,8 +75,11 @@ func mailKeys(ctx context.Context, m *conf.Mail, dir string, store *sqlite.Store
 	if err != nil {
 		return nil, err
 	}
-	keys, err := subscribers.OpenKeys(name, len(list) == 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	keys, err := subscribers.OpenKeys(name, create && len(list) == 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && len(list) == 0 && !create: // who runs a command may be another user than the monitor's
+		return nil, fmt.Errorf("%w: start the monitor once, which makes it", err)
+	case errors.Is(err, fs.ErrNotExist) && len(list) > 0:
 		return nil, fmt.Errorf("%w: %d subscribers are sealed with it; restore it, or erase them with corewatch alerts subscribers forget --all", err, len(list))
 	}
 	return keys, err
@@ -95,8 +98,8 @@ func everybody(ctx context.Context, store *sqlite.Store) (ids []string, err erro
 	return ids, err
 }
 
-// newPost makes mail as a configuration has it; nil when it has none. dir is the folder of the store.
-func newPost(ctx context.Context, c conf.Config, dir string, store *sqlite.Store, log zerolog.Logger) (*post, error) {
+// newPost makes mail as a configuration has it; nil when it has none. dir is the folder of the store; with create a key is made where there is none yet.
+func newPost(ctx context.Context, c conf.Config, dir string, store *sqlite.Store, create bool, log zerolog.Logger) (*post, error) {
 	if c.Mail.Server == "" {
 		return nil, nil
 	}
@@ -104,7 +107,7 @@ func newPost(ctx context.Context, c conf.Config, dir string, store *sqlite.Store
 	if err != nil {
 		return nil, fmt.Errorf("mail.%w", err)
 	}
-	keys, err := mailKeys(ctx, &c.Mail, dir, store)
+	keys, err := mailKeys(ctx, &c.Mail, dir, store, create)
 	if err != nil {
 		return nil, err
 	}

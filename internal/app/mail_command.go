@@ -38,7 +38,7 @@ func (s Subscribers) open(ctx context.Context) (*post, *sqlite.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := newPost(ctx, c, s.Store, store, s.Log)
+	p, err := newPost(ctx, c, s.Store, store, false, s.Log)
 	if err == nil && p == nil {
 		err = fmt.Errorf("%s: mail.server: missing; nobody is told by mail", s.Config)
 	}

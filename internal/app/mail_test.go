@@ -287,7 +287,7 @@ func (k *desk) open() {
 	if k.store, err = sqlite.Open(k.t.Context(), k.dir); err != nil {
 		k.t.Fatal(err)
 	}
-	if k.mail, err = newPost(k.t.Context(), c, k.dir, k.store, zerolog.Nop()); err != nil {
+	if k.mail, err = newPost(k.t.Context(), c, k.dir, k.store, true, zerolog.Nop()); err != nil {
 		k.t.Fatal(err)
 	}
 	if k.d, err = newDispatcher(c, k.store, zerolog.Nop()); err != nil {

@@ -96,7 +96,7 @@ func (r Monitor) Run(ctx context.Context) error {
 		ln.Close()
 		return err
 	}
-	mail, err := newPost(ctx, c, r.Data, store, r.Log.With().Str("component", "alerts").Logger())
+	mail, err := newPost(ctx, c, r.Data, store, true, r.Log.With().Str("component", "alerts").Logger())
 	if err != nil {
 		ln.Close()
 		return err

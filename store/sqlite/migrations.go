@@ -207,6 +207,7 @@ var migrations = []migration{
 	}},
 	{4, "mail", []step{
 		column("alert_told", "thread", "ALTER TABLE alert_told ADD COLUMN thread TEXT NOT NULL DEFAULT ''"),
+		index("alert_out", "alert_out_by_receiver", `CREATE INDEX alert_out_by_receiver ON alert_out (receiver, state, n)`),
 		// Who is told by mail, sealed; and what operators did with it. See subscriber.go.
 		table("alert_subscriber", `CREATE TABLE alert_subscriber (
   id TEXT PRIMARY KEY,

@@ -166,8 +166,14 @@ func (s *Store) outbox(ctx context.Context, state, receiver string, limit int, o
 		if have, err := columns(ctx, q, "alert_out"); err != nil || len(have) == 0 {
 			return err // a store of older software, opened for reading: it told nobody
 		}
-		rows, err := q.QueryContext(ctx, `SELECT n, id, first, not_until, attempts, note, crc, body FROM alert_out WHERE (?='' OR state=?) AND (?='' OR receiver=?) ORDER BY `+order+` LIMIT ?`,
-			state, state, receiver, receiver, limit)
+		where, args := "1", []any{}
+		if state != "" {
+			where, args = where+" AND state=?", append(args, state)
+		}
+		if receiver != "" { // with an index of its own: there may be thousands of receivers, and each is asked for
+			where, args = where+" AND receiver=?", append(args, receiver)
+		}
+		rows, err := q.QueryContext(ctx, "SELECT n, id, first, not_until, attempts, note, crc, body FROM alert_out WHERE "+where+" ORDER BY "+order+" LIMIT ?", append(args, limit)...)
 		if err != nil {
 			return err
 		}

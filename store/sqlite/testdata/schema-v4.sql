@@ -183,6 +183,7 @@ CREATE TABLE tail (
   body BLOB NOT NULL,
   PRIMARY KEY (series, last, n)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX alert_out_by_receiver ON alert_out (receiver, state, n);
 CREATE INDEX alert_out_by_state ON alert_out (state, n);
 CREATE INDEX alert_subscriber_by_address ON alert_subscriber (address);
 CREATE INDEX incident_by_entity ON incident (entity, start DESC, id);
