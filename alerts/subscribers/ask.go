@@ -40,6 +40,8 @@ var errLately = errors.New("this mailbox was asked to confirm as often as it may
 func (l *List) put(ctx context.Context, r *alerts.Request) error {
 	now := l.opt.Now()
 	hash, mailbox := l.keys.hashes(r.Address)
+	l.alone.Lock() // many at once must not all be counted before any is stored
+	defer l.alone.Unlock()
 	hour, all, err := l.store.Asked(ctx, mailbox, now.Add(-time.Hour))
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ type List struct {
 	opt   Options
 
 	wake  chan struct{} // a letter is to be sent
-	alone sync.Mutex    // held while a request becomes a subscription: an address has one
+	alone sync.Mutex    // held while a request is counted and stored, and while one becomes a subscription: an address has one
 
 	invited []time.Time // letters that ask for confirmation, of the last hour; used by Work alone
 

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -486,6 +487,16 @@ func TestMailBombs(t *testing.T) {
 	if err := k.mail.list.Ask(t.Context(), netip.MustParseAddr("2001:db8::1"), alerts.Request{Address: "other@example.net", Language: "en"}); err != nil {
 		t.Error(err)
 	}
+	var many sync.WaitGroup
+	for n := range 8 { // at once, each from elsewhere
+		many.Go(func() {
+			from := netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
+			if err := k.mail.list.Ask(t.Context(), from, alerts.Request{Address: "crowd@example.net", Language: "en"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	many.Wait()
 	for bad, r := range map[string]alerts.Request{
 		"address":  {Address: "a@example.net\r\nBcc: b@example.net", Language: "en"},
 		"language": {Address: "a@example.net", Language: "<b>"},
@@ -502,7 +513,7 @@ func TestMailBombs(t *testing.T) {
 	}
 	// 48 hours later.
 	open, err := k.store.OpenRequests(t.Context())
-	if err != nil || len(open) != 3 {
+	if err != nil || len(open) != 5 { // two each of the victim and the crowd, and the other
 		t.Fatalf("%d requests: %v", len(open), err)
 	}
 	for i := range open {

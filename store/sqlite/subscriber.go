@@ -113,13 +113,24 @@ func instant(micros int64) time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
-// SaveSubscriber stores a subscriber or request, new or changed, and erases those with the IDs in instead, whose place it takes.
+// SaveSubscriber stores a subscriber or request, new or changed, and erases those with the IDs in instead, whose place it takes. Where none of these is there
+// any more, somebody forgot them: then nothing is stored, and the error wraps ErrNotFound.
 func (s *Store) SaveSubscriber(ctx context.Context, m *alerts.Subscriber, instead ...string) error {
 	return s.private(ctx, "a subscriber", func(ctx context.Context) error {
+		gone := int64(0)
 		for _, id := range instead {
-			if _, err := s.exec(ctx, "DELETE FROM alert_subscriber WHERE id=?", id); err != nil {
+			res, err := s.exec(ctx, "DELETE FROM alert_subscriber WHERE id=?", id)
+			if err != nil {
 				return err
 			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			gone += n
+		}
+		if len(instead) > 0 && gone == 0 {
+			return ErrNotFound
 		}
 		_, err := s.exec(ctx, `INSERT INTO alert_subscriber (`+subscriberColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?)
   ON CONFLICT (id) DO UPDATE SET active=excluded.active, address=excluded.address, mailbox=excluded.mailbox, sealed=excluded.sealed, token=excluded.token,

@@ -68,6 +68,9 @@ func TestForgottenSubscribers(t *testing.T) {
 	if err := s.SaveSubscriber(t.Context(), changed, "id9"); err != nil { // id10 is changed, id9 is gone
 		t.Fatal(err)
 	}
+	if err := s.SaveSubscriber(t.Context(), make1(7), "id8"); !errors.Is(err, ErrNotFound) { // forgotten meanwhile
+		t.Errorf("what was forgotten came back: %v", err)
+	}
 	for _, gone := range []string{"sealed-7-sealed", "sealed-8-sealed", "sealed-9-sealed", "sealed-10-sealed", "hash-of-address-7", "hash-of-address-10", "token-8", "mail.id7"} {
 		if got := inFolder(t, dir, []byte(gone)); len(got) > 0 {
 			t.Errorf("%s is still in %v", gone, got)
