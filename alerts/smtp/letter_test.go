@@ -156,17 +156,18 @@ func TestHostileNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message("0001", "")
-	m.Items[0].Incident.Entity.Name = "x\r\nBcc: victim@example.org\r\n\r\n<b>bold</b>"
-	octets, err := s.build(letter(m, &alerts.Recipient{Address: "a@example.net", Leave: leave}, words(t, "en"), "corewatch alerts"))
+	const name = "x\r\nBcc: victim@example.org\r\n\r\n<b>bold</b>"
+	octets, err := s.build(&alerts.Letter{
+		ID: "0001", At: time.Unix(1900000000, 0), To: "a@example.net", Words: words(t, "en"), Subject: "[CONFIRMED] " + name, Text: strings.ReplaceAll("Where: "+name, "\r\n", "\r"), Leave: leave,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h, text, html := parts(t, octets)
-	if got := h.Get("Subject"); got != "[CONFIRMED] x Bcc: victim@example.org <b>bold</b> (PK): size not known, since 2030-01-01T03:20:00Z" {
+	if got := h.Get("Subject"); got != "[CONFIRMED] x Bcc: victim@example.org <b>bold</b>" {
 		t.Errorf("%q", got)
 	}
-	if !strings.Contains(text, "x Bcc: victim@example.org <b>bold</b> (PK)") || !strings.Contains(html, "x Bcc: victim@example.org &lt;b&gt;bold&lt;/b&gt; (PK)") {
+	if !strings.Contains(text, "Where: x Bcc: victim@example.org <b>bold</b>") || !strings.Contains(html, "Where: x Bcc: victim@example.org &lt;b&gt;bold&lt;/b&gt;") {
 		t.Errorf("%s\n%s", text, html)
 	}
 }
@@ -184,7 +185,7 @@ func TestArabic(t *testing.T) {
 	}
 	h, _, html := parts(t, octets)
 	subject, err := new(mime.WordDecoder).DecodeHeader(h.Get("Subject"))
-	if err != nil || !strings.HasPrefix(subject, "[\u2068مؤكد\u2069]") || h.Get("Content-Language") != "ar" {
+	if err != nil || !strings.Contains(subject, "مؤكد") || h.Get("Content-Language") != "ar" {
 		t.Errorf("%q %v", subject, err)
 	}
 	if !strings.Contains(html, `<html lang="ar" dir="rtl">`) {

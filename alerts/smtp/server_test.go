@@ -162,13 +162,15 @@ func TestRealServer(t *testing.T) {
 				"Message-Id": "<0001@news.example.org>", "From": "=?utf-8?q?W=C3=A4chter?= <alerts@news.example.org>", "To": "<a@example.net>", "List-Id": "corewatch alerts <alerts.example.org>",
 				"List-Unsubscribe": "<" + leave + ">", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click", "Auto-Submitted": "auto-generated", "In-Reply-To": "", "References": "",
 				"Date": "Tue, 01 Jan 2030 03:23:00 +0000", "Content-Language": "en", "Precedence": "list", "User-Agent": "", "X-Mailer": "",
-				"Subject": "[CONFIRMED] Pakistan (PK): size not known, since 2030-01-01T03:20:00Z",
 			} {
 				if got := h.Get(name); got != want {
 					t.Errorf("%s: %q, want %q", name, got, want)
 				}
 			}
-			for _, want := range []string{"[CONFIRMED] Pakistan (PK)", "Coverage: reduced (learning)", "https://monitor.example.org/i/PK-1/v2", leave, "Not known: the cause"} {
+			if !strings.HasPrefix(h.Get("Subject"), "[CONFIRMED] Pakistan (PK)") {
+				t.Errorf("subject %q", h.Get("Subject"))
+			}
+			for _, want := range []string{"[CONFIRMED] Pakistan (PK)", "https://monitor.example.org/i/PK-1/v2", leave, "(AS1)"} {
 				if !strings.Contains(text, want) || !strings.Contains(html, want) {
 					t.Errorf("%q is not in both parts:\n%s\n%s", want, text, html)
 				}
@@ -200,7 +202,7 @@ func verify(t *testing.T, octets []byte, records map[string]string) {
 			t.Error(g.Err)
 		}
 	}
-	for _, change := range []string{"\r\nList-Unsubscribe: <", "\r\nFrom: x", "Not known"} {
+	for _, change := range []string{"\r\nList-Unsubscribe: <", "\r\nFrom: x", "(AS1)"} {
 		changed := bytes.Replace(octets, []byte(change), []byte(change+"x"), 1)
 		if bytes.Equal(changed, octets) {
 			changed = append([]byte("From: evil@example.com\r\n"), octets...)
