@@ -39,6 +39,8 @@ type Told struct {
 	Episodes int
 	// Whole is the incident in whose message this one was told as a part, "" when it was told by itself.
 	Whole string
+	// Thread is the ID of the message that told of the incident first.
+	Thread string
 }
 
 // Item is one incident in a message.
@@ -49,15 +51,17 @@ type Item struct {
 	Parts     []string        `json:"parts,omitempty"`     // ids of incidents that are told as parts of this one
 	Announced []Notice        `json:"announced,omitempty"` // work on it that was announced beforehand
 	URL       string          `json:"url,omitempty"`       // page of this revision
+	Thread    string          `json:"thread,omitempty"`    // ID of the message that told of the incident first; empty: this one
 }
 
 // Message is what one receiver is sent at once: most often one incident; several when many begin together.
 type Message struct {
 	ID       string    `json:"id"` // idempotency key: the same message, sent twice, has the same
 	Receiver string    `json:"receiver"`
-	At       time.Time `json:"at"`             // when it was decided
-	Items    []Item    `json:"items"`          // the most severe first, at most 100
-	More     int       `json:"more,omitempty"` // incidents beside these
+	At       time.Time `json:"at"`               // when it was decided
+	Items    []Item    `json:"items"`            // the most severe first, at most 100
+	More     int       `json:"more,omitempty"`   // incidents beside these
+	Digest   bool      `json:"digest,omitempty"` // what happened within an hour or a day
 }
 
 // Outgoing is a message in the outbox.

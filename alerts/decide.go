@@ -190,6 +190,7 @@ func (b *batch) message(sub *Subscription, list []news, parts map[string][]strin
 	m := Message{Receiver: sub.Receiver, At: b.now.UTC().Truncate(time.Second)}
 	var notes []Told
 	notUntil := time.Time{}
+	m.Digest = !slices.ContainsFunc(list, func(n news) bool { return !sub.Digest.holds(n.in.Severity) })
 	for _, n := range list {
 		fmt.Fprintf(h, "%q %d\n", n.in.ID, n.in.Revision)
 		if len(m.Items) < mostItems {
@@ -199,6 +200,11 @@ func (b *batch) message(sub *Subscription, list []news, parts map[string][]strin
 		}
 		notes = append(notes, n.note(""))
 		if t := sub.NotUntil(b.now, n.in.Severity, n.o); notUntil.IsZero() || t.Before(notUntil) {
+			notUntil = t
+		}
+	}
+	if m.Digest {
+		if t, err := sub.Digest.next(b.now); err == nil { // checked when the configuration was read
 			notUntil = t
 		}
 	}

@@ -23,6 +23,9 @@ type Dispatcher struct {
 	URL      func(*detect.Incident) string // page of a revision
 	// Within gives the countries that a network is counted in; nil: subscriptions by country are not told of networks by themselves.
 	Within func(*detect.Incident) []string
+	// Subscribers gives the subscriptions of those who are told by mail, whose names begin with MailPrefix; nil: there are none. Mail tells them.
+	Subscribers func(ctx context.Context) ([]*Subscription, error)
+	Mail        Channel
 	// Hold is how long revisions gather before they are decided together, so that what belongs together is one message; default 4 s.
 	Hold time.Duration
 	// PerHour bounds the messages that one receiver is sent within an hour; more wait, but for retractions. Default 60.
@@ -108,7 +111,7 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 		list = nil
 	}
 	b := batch{now: now, told: map[string]map[string]*Told{}, url: d.URL}
-	s, err := d.stand(ctx, &b)
+	s, err := d.stand(ctx, &b, len(list) > 0)
 	if err != nil {
 		return 0, err
 	}
@@ -158,8 +161,25 @@ func (d *Dispatcher) Decide(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	out = b.unsaid(out)
+	out, replaced, err = gather(now, out, replaced, func(to string) ([]Outgoing, error) {
+		list, err := d.Store.Waiting(ctx, to, waitingMost)
+		return slices.DeleteFunc(list, func(w Outgoing) bool { return d.busy[to] == w.N }), err
+	})
+	if err != nil {
+		return 0, err
+	}
+	told = thread(out, told, func(incident, receiver string) *Told {
+		if b.told[incident] == nil { // it only waited
+			b.told[incident] = b.whole(incident)
+		}
+		return b.told[incident][receiver]
+	})
+	if failed != nil {
+		return 0, failed
+	}
 	what := &Decision{
-		UpTo: from, Told: told, Out: b.unsaid(out), Replaced: replaced, Kept: b.kept, Settled: append(b.settled, s.settled...), Receivers: s.receivers, Troubles: s.troubles,
+		UpTo: from, Told: told, Out: out, Replaced: replaced, Kept: b.kept, Settled: append(b.settled, s.settled...), Receivers: s.receivers, Troubles: s.troubles,
 	}
 	if len(list) > 0 {
 		what.UpTo = list[len(list)-1].N
@@ -231,7 +251,7 @@ func (d *Dispatcher) replace(ctx context.Context, now time.Time, out []Outgoing)
 				return true
 			})
 		}
-		o.Message.Items = slices.DeleteFunc(o.Message.Items, func(i Item) bool { return i.First && i.Occasion == Retracted })
+		o.Message.Items = slices.DeleteFunc(o.Message.Items, func(i Item) bool { return i.First && i.Occasion == Retracted && !o.Message.Digest })
 		if len(o.Message.Items) > 0 {
 			if k := d.gathers(&o, list, now); k >= 0 {
 				changed[list[k].N] = true

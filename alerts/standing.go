@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/corewatch/corewatch/detect"
@@ -17,6 +18,8 @@ import (
 // memory is what the dispatcher remembers of what stands beside the revisions. All of it can be had again from the store.
 type memory struct {
 	loaded bool
+	people []*Subscription             // who is told by mail
+	asked  time.Time                   // when that was
 	force  string                      // orders that were in force when it was looked last
 	held   map[string]map[string]*Held // by incident and receiver
 	known  map[string]string           // digests of subscriptions, by receiver
@@ -47,17 +50,34 @@ func (d *Dispatcher) Replace(subs []*Subscription, channels map[string]Channel, 
 func (d *Dispatcher) channel(to string) Channel {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.Channels[to]
+	if ch := d.Channels[to]; ch != nil || !strings.HasPrefix(to, MailPrefix) {
+		return ch
+	}
+	return d.Mail
 }
 
 // Turned says when the dispatcher looked last at what there is to decide.
 func (d *Dispatcher) Turned() time.Time { return time.Unix(0, d.turned.Load()) }
 
-// stand gathers what orders, receivers and troubles give to decide.
-func (d *Dispatcher) stand(ctx context.Context, b *batch) (*look, error) {
+// askPeople is how often it is looked who is told by mail, when there is nothing to tell: all of it is sealed.
+const askPeople = 10 * time.Second
+
+// stand gathers what orders, receivers and troubles give to decide. news says that revisions are to be decided with it.
+func (d *Dispatcher) stand(ctx context.Context, b *batch, news bool) (*look, error) {
 	d.mu.Lock()
 	b.subs = d.Subs
 	d.mu.Unlock()
+	if d.Subscribers != nil {
+		s := &d.standing
+		if news || b.now.Sub(s.asked) >= askPeople || b.now.Before(s.asked) {
+			var err error
+			if s.people, err = d.Subscribers(ctx); err != nil {
+				return nil, err
+			}
+			s.asked = b.now
+		}
+		b.subs = slices.Concat(b.subs, s.people)
+	}
 	if err := d.remember(ctx); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type Subscription struct {
 	Coverage  string   `json:"coverage"`    // full: only what full coverage saw
 	Stage     string   `json:"stage"`       // suspected: from the first suspicion on; empty or confirmed: what is confirmed
 	Quiet     Quiet    `json:"quiet_hours"` // when messages wait
+	Digest    Digest   `json:"digest"`      // one message an hour or a day in place of one each time
 
 	// NetworksFrom is the severity from which a network is told of because it is in one of Countries.
 	NetworksFrom int `json:"networks_from"` // severity from which networks of the countries are told of by themselves, 1 to 4; 5: never; 0: 2
@@ -75,6 +76,9 @@ func (s *Subscription) Check() error {
 		return fmt.Errorf("coverage: %q; want full, or leave it out", s.Coverage)
 	case s.Stage != "" && s.Stage != "suspected" && s.Stage != "confirmed":
 		return fmt.Errorf("stage: %q; want suspected or confirmed", s.Stage)
+	}
+	if err := s.Digest.check(); err != nil {
+		return fmt.Errorf("digest: %w", err)
 	}
 	if s.Quiet == (Quiet{}) {
 		return nil

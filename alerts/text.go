@@ -130,10 +130,10 @@ func (w *Words) Line(m *Message) string {
 	if text, ok := w.own("line", m); ok {
 		return text
 	}
-	switch len(m.Items) {
-	case 0:
+	switch {
+	case len(m.Items) == 0:
 		return ""
-	case 1:
+	case len(m.Items) == 1 && !m.Digest:
 		return w.line(&m.Items[0])
 	}
 	var names []string
@@ -142,6 +142,9 @@ func (w *Words) Line(m *Message) string {
 	}
 	if more := len(m.Items) + m.More - len(names); more > 0 {
 		names = append(names, w.say("more", strconv.Itoa(more)))
+	}
+	if m.Digest {
+		return w.say("line.digest", strconv.Itoa(len(m.Items)+m.More), strings.Join(names, ", "))
 	}
 	return w.say("line.many", w.text["occasion."+string(m.Items[0].Occasion)], strconv.Itoa(len(m.Items)+m.More), strings.Join(names, ", "))
 }
@@ -192,7 +195,7 @@ func (w *Words) Short(m *Message) string {
 	fmt.Fprintln(&b, w.Line(m))
 	for i := range m.Items[:min(len(m.Items), fewItems)] {
 		item := &m.Items[i]
-		if len(m.Items) > 1 {
+		if len(m.Items) > 1 || m.Digest {
 			fmt.Fprintln(&b, "- "+w.line(item))
 		} else {
 			w.brief(&b, &item.Incident)
@@ -238,7 +241,7 @@ func (w *Words) Full(m *Message) string {
 			fmt.Fprintln(&b, w.say("more", strconv.Itoa(len(m.Items)+m.More-i)))
 			break
 		}
-		w.full(&b, &m.Items[i], len(m.Items) > 1)
+		w.full(&b, &m.Items[i], len(m.Items) > 1 || m.Digest)
 	}
 	return b.String()
 }

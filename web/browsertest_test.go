@@ -11,30 +11,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/corewatch/corewatch/alerts"
 )
 
 // TestBrowser looks at every page with Chromium: light, dark, 390 px wide and without scripts. Each must have no axe-core
 // violation, no console error, no request to another host, no horizontal scroll and no layout shift.
 // Set BROWSERTEST_SHOTS to a folder to keep pictures, and BROWSERTEST_PATHS to look at some pages only.
 func TestBrowser(t *testing.T) {
-	missing := func(what string) {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no browser test: " + what)
-		}
-		t.Skip("no browser test: " + what)
-	}
-	if testing.Short() {
-		t.Skip("no browser test: -short")
-	}
-	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
-		missing("/usr/bin/chromium is not installed")
-	}
-	if _, err := exec.LookPath("node"); err != nil {
-		missing("node is not installed")
-	}
-	if _, err := os.Stat("browsertest/node_modules/playwright-core"); err != nil {
-		missing("run npm ci in web/browsertest first")
-	}
+	needBrowser(t)
 	full := testServer(t, &memory{}, pakistan("reconstruction"))
 	server := httptest.NewServer(full.Handler())
 	defer server.Close()
@@ -61,6 +46,37 @@ func TestBrowser(t *testing.T) {
 	unstable := httptest.NewServer(testServer(t, blind, nil).Handler())
 	defer unstable.Close()
 	look(t, unstable.URL, "/", "/country/PK", "/country/IR")
+}
+
+// needBrowser skips a test where there is no browser, or fails it where CI is true.
+func needBrowser(t *testing.T) {
+	t.Helper()
+	missing := func(what string) {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no browser test: " + what)
+		}
+		t.Skip("no browser test: " + what)
+	}
+	if testing.Short() {
+		t.Skip("no browser test: -short")
+	}
+	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
+		missing("/usr/bin/chromium is not installed")
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		missing("node is not installed")
+	}
+	if _, err := os.Stat("browsertest/node_modules/playwright-core"); err != nil {
+		missing("run npm ci in web/browsertest first")
+	}
+}
+
+// TestBrowserMail looks at the form about mail, from right to left.
+func TestBrowserMail(t *testing.T) {
+	needBrowser(t)
+	mail := httptest.NewServer(mailServer(t, &mailbox{offer: alerts.Offer{Networks: true, Zones: []string{"sahel"}}}).Handler())
+	defer mail.Close()
+	look(t, mail.URL, "/mail?lang=ar")
 }
 
 func look(t *testing.T, base string, paths ...string) {

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type page struct {
 	Prefix      string // "" or "/demo": every link of the page begins with it
 	Demo        bool
 	HasDemo     bool
+	HasMail     bool   // people may subscribe by mail
 	Nav         string // which entry of the navigation is current
 	Banner      template.HTML
 	Software    string
@@ -36,6 +38,9 @@ func (s *Server) newPage(st site, _ *http.Request, title, nav string) page {
 	p := page{
 		Lang: s.cat.lang, Dir: s.cat.dir, Title: title, Prefix: st.prefix, Demo: st.demo, HasDemo: s.deps.Demo != nil, Nav: nav,
 		Software: clean(status.Software), Commit: clean(status.Commit), Made: status.EventTime, Contact: clean(s.cfg.Contact),
+	}
+	if s.deps.Mail != nil {
+		_, p.HasMail = s.deps.Mail.Offer()
 	}
 	p.setBanner(s, st, status.Data, status.Banner)
 	return p
@@ -79,21 +84,25 @@ func squeeze(b []byte) []byte { return indent.ReplaceAll(b, []byte("\n")) }
 
 func (s *Server) parseTemplates() (*template.Template, error) {
 	t, err := template.New("").Funcs(template.FuncMap{
-		"t":      s.cat.text,
-		"h":      s.cat.html,
-		"asset":  s.assetURL,
-		"full":   full,
-		"hm":     hourMinute,
-		"hms":    second,
-		"num":    grouped[int],
-		"num64":  grouped[int64],
-		"clean":  clean,
-		"meter":  func(part, whole int64) template.HTML { return template.HTML(figure.Meter(part, whole)) },
-		"dict":   dict,
-		"upper":  strings.ToUpper,
-		"iso":    func(t time.Time) string { return t.UTC().Format(instZ) },
-		"day":    func(t time.Time) string { return t.UTC().Format("2" + nbsp + "Jan") },
-		"share":  share,
+		"t":     s.cat.text,
+		"h":     s.cat.html,
+		"asset": s.assetURL,
+		"full":  full,
+		"hm":    hourMinute,
+		"hms":   second,
+		"num":   grouped[int],
+		"num64": grouped[int64],
+		"clean": clean,
+		"meter": func(part, whole int64) template.HTML { return template.HTML(figure.Meter(part, whole)) },
+		"dict":  dict,
+		"upper": strings.ToUpper,
+		"iso":   func(t time.Time) string { return t.UTC().Format(instZ) },
+		"day":   func(t time.Time) string { return t.UTC().Format("2" + nbsp + "Jan") },
+		"share": share,
+		"has":   func(list []string, x string) bool { return slices.Contains(list, x) },
+		"severities": func() map[int]string {
+			return map[int]string{0: "mail.severity.1", 2: "mail.severity.2", 3: "mail.severity.3", 4: "mail.severity.4"}
+		},
 		"length": length,
 	}).ParseFS(files, "templates/*.html")
 	if err != nil {

@@ -50,6 +50,7 @@ type Deps struct {
 	Metrics http.Handler // serves /metrics (promhttp.HandlerFor of the process's registry); nil: there is none
 	// Evidence writes the evidence zip of an incident; nil: none is offered. Its error wraps ErrNotFound for an unknown id.
 	Evidence func(ctx context.Context, demo bool, id string, w io.Writer) error
+	Mail     MailList // nil: nobody is told by mail
 }
 
 // Server holds the parsed templates and the catalogue. It keeps no state between requests; all methods are safe for concurrent use.
@@ -59,7 +60,8 @@ type Server struct {
 	log       zerolog.Logger
 	templates *template.Template
 	cat       *catalogue
-	words     *alerts.Words // of feeds
+	words     *alerts.Words     // of feeds
+	tongues   map[string]tongue // of the pages about mail, by language
 	assets    map[string]asset
 	mux       *http.ServeMux
 }
@@ -96,6 +98,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.templates, err = s.parseTemplates(); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
+	if err := s.loadTongues(); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
 	s.mux = http.NewServeMux()
 	s.routes()
 	return s, nil
@@ -125,6 +130,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("GET /healthz/watching", s.watching)
 	s.mux.HandleFunc("GET /static/{name}", s.static)
 	s.mux.HandleFunc("GET /favicon.ico", s.favicon)
+	s.mailRoutes()
 	if s.deps.Metrics != nil {
 		s.mux.Handle("GET /metrics", s.deps.Metrics)
 	}

@@ -38,6 +38,7 @@ type alertsCmd struct {
 	Silence     silenceCmd     `cmd:"" help:"Hold back messages for a time."`
 	Ack         ackCmd         `cmd:"" help:"Say that somebody knows of an incident: no more of it until it is more severe, or over."`
 	Maintenance maintenanceCmd `cmd:"" help:"Note work that was announced, on the monitor or on a network."`
+	Subscribers subscribersCmd `cmd:"" help:"List, add and erase those who are told by mail."`
 	Log         struct {
 		JSON  bool   `name:"json" help:"One order a line as JSON."`
 		Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
@@ -49,6 +50,9 @@ type alertsCmd struct {
 }
 
 func (c *alertsCmd) Run(kctx *kong.Context, ctx context.Context) error {
+	if parent := kctx.Selected().Parent; parent != nil && parent.Name == "subscribers" {
+		return c.Subscribers.run(ctx, kctx.Selected().Name)
+	}
 	if group, name, ok := strings.Cut(strings.TrimPrefix(kctx.Command(), "alerts "), " "); ok {
 		name, _, _ = strings.Cut(name, " ")
 		switch group {

@@ -46,8 +46,8 @@ func secretFile(name string) ([]byte, error) {
 	return bytes.TrimSpace(b), nil
 }
 
-// subscriptions are those of the configuration, with what their zones are made of.
-func subscriptions(c conf.Config) ([]*alerts.Subscription, error) {
+// zoneWidener gives what adds to a subscription the places that its zones are made of, by the reference folder of a configuration.
+func zoneWidener(c conf.Config) (func(*alerts.Subscription) error, error) {
 	zones := map[string]int{}
 	set := &reference.Set{}
 	if c.Reference != "" {
@@ -59,14 +59,11 @@ func subscriptions(c conf.Config) ([]*alerts.Subscription, error) {
 	for i := range set.Zones {
 		zones[set.Zones[i].Slug] = i
 	}
-	var out []*alerts.Subscription
-	for _, s := range c.Alerts.Receivers() {
-		sub := s.Subscription
-		sub.Receiver = s.Receiver
-		for _, slug := range s.Zones {
+	return func(sub *alerts.Subscription) error {
+		for _, slug := range sub.Zones {
 			i, ok := zones[slug]
 			if !ok {
-				return nil, fmt.Errorf("alerts: %s: there is no zone %q in the reference folder", s.Receiver, slug)
+				return fmt.Errorf("there is no zone %q in the reference folder", slug)
 			}
 			z := &set.Zones[i]
 			sub.Countries = append(sub.Countries[:len(sub.Countries):len(sub.Countries)], z.Countries...)
@@ -76,6 +73,23 @@ func subscriptions(c conf.Config) ([]*alerts.Subscription, error) {
 			for _, p := range z.Prefixes {
 				sub.Prefixes = append(sub.Prefixes[:len(sub.Prefixes):len(sub.Prefixes)], p.String())
 			}
+		}
+		return nil
+	}, nil
+}
+
+// subscriptions are those of the configuration, with what their zones are made of.
+func subscriptions(c conf.Config) ([]*alerts.Subscription, error) {
+	widen, err := zoneWidener(c)
+	if err != nil {
+		return nil, err
+	}
+	var out []*alerts.Subscription
+	for _, s := range c.Alerts.Receivers() {
+		sub := s.Subscription
+		sub.Receiver = s.Receiver
+		if err := widen(&sub); err != nil {
+			return nil, fmt.Errorf("alerts: %s: %w", s.Receiver, err)
 		}
 		out = append(out, &sub)
 	}
@@ -190,13 +204,7 @@ func newDispatcher(c conf.Config, store *sqlite.Store, log zerolog.Logger) (*ale
 	if err != nil {
 		return nil, err
 	}
-	return &alerts.Dispatcher{Store: store, Subs: subs, Channels: ch, URL: pageOf(c), Within: where.of, PerHour: c.Alerts.PerHour, Note: func(err error, what string) {
-		if err != nil {
-			log.Warn().Err(err).Msg(what)
-			return
-		}
-		log.Info().Msg(what)
-	}}, nil
+	return &alerts.Dispatcher{Store: store, Subs: subs, Channels: ch, URL: pageOf(c), Within: where.of, PerHour: c.Alerts.PerHour, Note: alertLog(log)}, nil
 }
 
 // collect gives the revisions that a replay makes, as they would stand in a store.

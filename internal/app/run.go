@@ -106,6 +106,15 @@ func (r Monitor) Run(ctx context.Context) error {
 		return err
 	}
 	w.teller = tell
+	mail, err := newPost(ctx, c, r.Data, store, true, r.Log.With().Str("component", "alerts").Logger())
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	var mailing web.MailList
+	if mail != nil {
+		tell.Subscribers, tell.Mail, mailing = mail.list.Subscriptions, mail.channel, mail.list
+	}
 	if copied != nil {
 		reg.MustRegister(newCopyMetrics(copied))
 	}
@@ -122,7 +131,7 @@ func (r Monitor) Run(ctx context.Context) error {
 	pages.PublicURL, pages.Operator, pages.Contact = c.Pages.PublicURL, c.Pages.Operator, c.Pages.Contact
 	pages.UnstableShare = c.Detect.UnstableShare
 	srv, err := web.New(pages, web.Deps{
-		Live: library{store}, Demo: library{demoStore}, Status: st.get, Names: entityName, Log: r.Log,
+		Live: library{store}, Demo: library{demoStore}, Status: st.get, Names: entityName, Log: r.Log, Mail: mailing,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
 		Evidence: func(ctx context.Context, demo bool, id string, w io.Writer) error {
 			if demo {
@@ -163,7 +172,7 @@ func (r Monitor) Run(ctx context.Context) error {
 		}
 	})
 
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	done.Go(func() {
 		if err := tell.Run(work); err != nil {
 			ended <- err
@@ -172,6 +181,13 @@ func (r Monitor) Run(ctx context.Context) error {
 	done.Go(func() { look.run(work) })
 	if heart != nil {
 		done.Go(func() { heart.run(work) })
+	}
+	if mail != nil {
+		done.Go(func() {
+			if err := mail.list.Run(work); err != nil {
+				ended <- err
+			}
+		})
 	}
 	if copied != nil {
 		done.Go(func() { copied.run(work, work) })

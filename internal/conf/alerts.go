@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/corewatch/corewatch/alerts"
 	"github.com/corewatch/corewatch/entity"
@@ -95,6 +96,8 @@ func subscribers(a Alerts) error {
 		switch {
 		case s.Receiver == "" || len(s.Receiver) > 64 || alerts.Plain(s.Receiver) != s.Receiver:
 			return fmt.Errorf("%s.receiver: %q; want a name of 1 to 64 characters", at, s.Receiver)
+		case strings.HasPrefix(s.Receiver, alerts.MailPrefix):
+			return fmt.Errorf("%s.receiver: %q; names that begin with %q are of those who are told by mail", at, s.Receiver, alerts.MailPrefix)
 		case seen[s.Receiver]:
 			return fmt.Errorf("%s.receiver: %q stands twice", at, s.Receiver)
 		case s.ways() != 1:

@@ -31,6 +31,7 @@ type Config struct {
 	Sources    []Source      `json:"sources"`    // what corewatch run watches live; nil: what suits the machine; empty: nothing
 	Pages      Pages         `json:"pages"`      // what the pages say about who publishes them
 	Alerts     Alerts        `json:"alerts"`     // who is told of incidents
+	Mail       Mail          `json:"mail"`       // how people are told by mail, and who may subscribe
 	ClickHouse ClickHouse    `json:"clickhouse"` // what is kept is copied to it
 	Archives   Archives      `json:"archives"`   // where what the collectors published is fetched from
 	Keep       Keep          `json:"keep"`       // how much of what is received live stays on the disk
@@ -105,7 +106,7 @@ type Pages struct {
 
 // Default is the configuration of a run without a file.
 func Default() Config {
-	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50, FreeGiB: 2}, Clock: Clock{Chrony: true}, Ledger: Ledger{Enabled: true, CheckpointS: 60}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}, Alerts: Alerts{Troubles: defaultTroubles()}, Heartbeat: Heartbeat{EveryS: 60, StalledAfterS: 30}}
+	return Config{Detect: detect.DefaultConfig(), Peers: signal.DefaultConfig(), Listen: "127.0.0.1:8480", Data: "data", Keep: Keep{Days: 30, GiB: 50, FreeGiB: 2}, Clock: Clock{Chrony: true}, Mail: Mail{Name: "corewatch alerts", Most: 1000}, Ledger: Ledger{Enabled: true, CheckpointS: 60}, ClickHouse: ClickHouse{Database: "corewatch", User: "default"}, Alerts: Alerts{Troubles: defaultTroubles()}, Heartbeat: Heartbeat{EveryS: 60, StalledAfterS: 30}}
 }
 
 // maxFile bounds a configuration file.
@@ -159,6 +160,9 @@ func Parse(text []byte) (Config, error) {
 	}
 	if err := subscribers(c.Alerts); err != nil {
 		return c, err
+	}
+	if err := c.Mail.check(c.Pages.PublicURL); err != nil {
+		return c, fmt.Errorf("mail.%w", err)
 	}
 	if err := clickHouse(c.ClickHouse); err != nil {
 		return c, err

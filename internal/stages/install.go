@@ -25,8 +25,10 @@ const browserDir = "web/browsertest"
 // here and nothing else.
 var parts = []part{
 	{"bgpdump", []string{"bgpdump"}},
+	{"aiosmtpd", []string{"python3-aiosmtpd"}},
 	{"bird", []string{"bird2"}},
 	{"chromium", []string{"chromium"}},
+	{"dkimverify", []string{"python3-dkim"}},
 	{"exabgp", []string{"exabgp"}},
 	{"gcc", []string{"gcc", "libc6-dev"}},
 	{"git", []string{"git"}},

@@ -63,6 +63,7 @@ func (s *Store) Check(ctx context.Context) error {
 		func() error { _, err := s.Holds(ctx); return err },
 		func() error { _, err := s.Orders(ctx, time.Time{}); return err },
 		func() error { _, err := s.troubles(ctx, "1"); return err },
+		func() error { _, err := s.subscribers(ctx, "1"); return err },
 	} {
 		if err := list(); err != nil {
 			var bad *CorruptError

@@ -41,6 +41,8 @@ func fill(t testing.TB, s *Store) {
 	}
 	err := errors.Join(s.AppendMessages(ctx, "one", messages(0, 50)), s.SetMeta(ctx, "a", "b"), s.SaveInputs(ctx, testInputs()),
 		s.SavePeers(ctx, 5, testPeers()), s.SaveReferences(ctx, testReferences()),
+		s.SaveSubscriber(ctx, &alerts.Subscriber{ID: "a", Address: []byte("address"), Mailbox: []byte("mailbox"), Sealed: []byte("sealed"), Asked: time.Unix(1, 0)}),
+		s.SubscriberLog(ctx, time.Unix(1, 0), "1 added"),
 		s.Decide(ctx, &alerts.Decision{UpTo: 3, Told: []alerts.Told{{Receiver: "desk", Incident: "one", Revision: 1, Occasion: alerts.Confirmed}}, Out: []alerts.Outgoing{{
 			Message: alerts.Message{ID: "m1", Receiver: "desk", Items: []alerts.Item{{Incident: *incident(0, 1), Occasion: alerts.Confirmed}}},
 		}}, Kept: []alerts.Held{{Receiver: "night", Incident: "one", Revision: 1, Occasion: alerts.Confirmed, Order: 1}}, Receivers: map[string]string{"desk": "ab"}}),

@@ -2,7 +2,7 @@ package sqlite
 
 // schemaVersion is what this software writes (PRAGMA user_version). testdata/schema-v<n>.sql holds a dump of every version
 // there ever was; each must open.
-const schemaVersion = 5
+const schemaVersion = 6
 
 // readableFrom is the oldest version that can be read without bringing it up to date: what came since is for writers.
 const readableFrom = 1
@@ -268,10 +268,29 @@ var migrations = []migration{
 ) STRICT`, "n", "key", "id", "revision", "decided", "ended", "crc", "body"),
 		index("alert_trouble", "alert_trouble_ended", `CREATE INDEX alert_trouble_ended ON alert_trouble (ended)`),
 	}},
-}
-
-func trigger(table, name, ddl string) step {
-	return step{kind: "trigger", table: table, name: name, ddl: ddl}
+	{6, "mail", []step{
+		column("alert_told", "thread", "ALTER TABLE alert_told ADD COLUMN thread TEXT NOT NULL DEFAULT ''"),
+		index("alert_out", "alert_out_by_receiver", `CREATE INDEX alert_out_by_receiver ON alert_out (receiver, state, n)`),
+		// Who is told by mail, sealed; and what operators did with it. See subscriber.go.
+		table("alert_subscriber", `CREATE TABLE alert_subscriber (
+  id TEXT PRIMARY KEY,
+  active INTEGER NOT NULL,
+  address BLOB NOT NULL,
+  mailbox BLOB NOT NULL,
+  sealed BLOB NOT NULL,
+  token BLOB NOT NULL,
+  asked INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  try INTEGER NOT NULL,
+  attempts INTEGER NOT NULL
+) STRICT`, "id", "active", "address", "mailbox", "sealed", "token", "asked", "expires", "try", "attempts"),
+		index("alert_subscriber", "alert_subscriber_by_address", `CREATE INDEX alert_subscriber_by_address ON alert_subscriber (address)`),
+		table("alert_subscriber_log", `CREATE TABLE alert_subscriber_log (
+  n INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  what TEXT NOT NULL
+) STRICT`, "n", "at", "what"),
+	}},
 }
 
 func table(name, ddl string, cols ...string) step {
@@ -280,4 +299,12 @@ func table(name, ddl string, cols ...string) step {
 
 func index(table, name, ddl string) step {
 	return step{kind: "index", table: table, name: name, ddl: ddl}
+}
+
+func column(table, name, ddl string) step {
+	return step{kind: "column", table: table, name: name, ddl: ddl}
+}
+
+func trigger(table, name, ddl string) step {
+	return step{kind: "trigger", table: table, name: name, ddl: ddl}
 }

@@ -82,14 +82,14 @@ func (s *Store) reach(ctx context.Context, n int64) error {
 // Told implements alerts.Store.
 func (s *Store) Told(ctx context.Context, incident string) (list []alerts.Told, err error) {
 	err = s.read(ctx, fmt.Sprintf("what was told of %.80q", incident), func(q querier) (err error) {
-		rows, err := q.QueryContext(ctx, "SELECT receiver, incident, revision, occasion, severity, episodes, whole FROM alert_told WHERE incident=? ORDER BY receiver", incident)
+		rows, err := q.QueryContext(ctx, "SELECT receiver, incident, revision, occasion, severity, episodes, whole, thread FROM alert_told WHERE incident=? ORDER BY receiver", incident)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, rows.Close()) }()
 		for rows.Next() {
 			var t alerts.Told
-			if err := rows.Scan(&t.Receiver, &t.Incident, &t.Revision, &t.Occasion, &t.Severity, &t.Episodes, &t.Whole); err != nil {
+			if err := rows.Scan(&t.Receiver, &t.Incident, &t.Revision, &t.Occasion, &t.Severity, &t.Episodes, &t.Whole, &t.Thread); err != nil {
 				return err
 			}
 			list = append(list, t)
@@ -103,9 +103,9 @@ func (s *Store) Told(ctx context.Context, incident string) (list []alerts.Told, 
 func (s *Store) Decide(ctx context.Context, d *alerts.Decision) error {
 	return s.write(ctx, "the outbox", func(ctx context.Context) error {
 		for _, t := range d.Told {
-			_, err := s.exec(ctx, `INSERT INTO alert_told (receiver, incident, revision, occasion, severity, episodes, whole) VALUES (?,?,?,?,?,?,?)
-  ON CONFLICT (incident, receiver) DO UPDATE SET revision=excluded.revision, occasion=excluded.occasion, severity=max(severity, excluded.severity), episodes=max(episodes, excluded.episodes), whole=excluded.whole`,
-				t.Receiver, t.Incident, t.Revision, string(t.Occasion), t.Severity, t.Episodes, t.Whole)
+			_, err := s.exec(ctx, `INSERT INTO alert_told (receiver, incident, revision, occasion, severity, episodes, whole, thread) VALUES (?,?,?,?,?,?,?,?)
+  ON CONFLICT (incident, receiver) DO UPDATE SET revision=excluded.revision, occasion=excluded.occasion, severity=max(severity, excluded.severity), episodes=max(episodes, excluded.episodes), whole=excluded.whole, thread=excluded.thread`,
+				t.Receiver, t.Incident, t.Revision, string(t.Occasion), t.Severity, t.Episodes, t.Whole, t.Thread)
 			if err != nil {
 				return err
 			}
@@ -173,7 +173,14 @@ func (s *Store) DeadLetters(ctx context.Context, limit int) ([]alerts.Outgoing, 
 
 // outbox reads messages in a state, of a receiver; empty is all.
 func (s *Store) outbox(ctx context.Context, state, receiver string, limit int, order string) ([]alerts.Outgoing, error) {
-	return s.outgoing(ctx, "state=? AND (?='' OR receiver=?) ORDER BY "+order+" LIMIT ?", state, receiver, receiver, limit)
+	where, args := "1", []any{}
+	if state != "" {
+		where, args = where+" AND state=?", append(args, state)
+	}
+	if receiver != "" { // with an index of its own: there may be thousands of receivers, and each is asked for
+		where, args = where+" AND receiver=?", append(args, receiver)
+	}
+	return s.outgoing(ctx, where+" ORDER BY "+order+" LIMIT ?", append(args, limit)...)
 }
 
 // Next implements alerts.Store.
