@@ -77,6 +77,10 @@ func (m *Monitor) tickPeer(p *peer, now bgp.Micros, othersSpoke bool) {
 			}
 			m.believe(p, now, 0, 1)
 			m.engine.FaultEnded(m.peerEntity(p), int64(now), "its table did not come back; it votes for what is left of it")
+		case now%(5*bgp.Second) == 0 && m.worldwide(p):
+			p.health, p.since, p.note = peerUp, now, ""
+			m.revote(now, "peer "+p.name.String()+" votes again", m.freshFrom(p.gone[0].at), p) // what they all withdrew is news, not bookkeeping
+			m.engine.FaultEnded(m.peerEntity(p), int64(now), "most other networks withdrew the same within the same minutes: its withdrawals count")
 		case now%(5*bgp.Second) == 0 && m.agreement(p.as, p.gone) >= m.cfg.MassAgree:
 			m.setHealth(p, peerUp, now, "")
 			m.engine.FaultEnded(m.peerEntity(p), int64(now), "other networks came to agree with it: its withdrawals count")
@@ -215,6 +219,55 @@ func (m *Monitor) agreement(a *asn, rows []massRow) float64 {
 		return 0
 	}
 	return sum / float64(n)
+}
+
+// worldwide reports that what a mass-withdrawing session withdrew was withdrawn by most networks, those among them that are not believed either: each of
+// them was taken for a lost session because it was among the first. A session that lost most of its table proves nothing by that: when a collector loses its own
+// sessions, all of them withdraw everything.
+func (m *Monitor) worldwide(p *peer) bool {
+	const sample = 50
+	if len(p.gone) == 0 || 2*p.left < p.had {
+		return false
+	}
+	step := max(1, len(p.gone)/sample)
+	withdrew, all := 0, 0
+	for i := 0; i < len(p.gone); i += step {
+		x := p.gone[i]
+		v := x.fam.table.Vote(x.row)
+		n, w := v.Expected, v.Withdrawn
+		for _, a := range m.ases {
+			if a.votes() {
+				continue // counted by Vote
+			}
+			carries, went := a.masked(x)
+			if carries || went {
+				n++
+			}
+			if went && !carries {
+				w++
+			}
+		}
+		if n >= m.cfg.MinVoters {
+			withdrew, all = withdrew+w, all+n
+		}
+	}
+	return all > 0 && float64(withdrew) >= m.cfg.LostShare*float64(all)
+}
+
+// masked is what the mass-withdrawing sessions of an AS say about a row: whether one carries it, and whether one withdrew it.
+func (a *asn) masked(x massRow) (carries, went bool) {
+	for _, p := range a.peers {
+		if p.health != peerMass || !p.coll.votes() {
+			continue
+		}
+		switch c := x.fam.table.Cell(x.row, p.id); {
+		case c.State == visibility.Announced || c.Presumed:
+			carries = true
+		case c.State == visibility.Withdrawn && c.Expected:
+			went = true
+		}
+	}
+	return carries, went
 }
 
 func (a *asn) votes() bool {

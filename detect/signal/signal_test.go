@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -732,5 +733,76 @@ func TestTraceIsBounded(t *testing.T) {
 	f.run(1000)
 	if f.m.TraceSince() != 0 {
 		t.Error("it never ends")
+	}
+}
+
+// TestMassOfTheWorld: a country of 6,000 prefixes goes within four seconds, each session withdrawing them in an order of its own, so that each crosses the limit of
+// a mass withdrawal before others withdrew the same. It is the world's doing as soon as enough of them have said the same.
+func TestMassOfTheWorld(t *testing.T) {
+	ps := peers(20)
+	f := newFeed(t)
+	const all, gone = 16_000, 6_000
+	for _, p := range ps {
+		f.say(0.5, p, bgp.RIB, blocks(0, all)...)
+	}
+	f.speak = ps
+	f.run(120)
+	r := rand.New(rand.NewPCG(1, 2))
+	orders := make([][]int, len(ps))
+	for i := range orders {
+		orders[i] = r.Perm(gone)
+	}
+	for s := range 4 {
+		for i, p := range ps {
+			var list []bgp.Prefix
+			for _, b := range orders[i][s*gone/4 : (s+1)*gone/4] {
+				list = append(list, block(b))
+			}
+			f.say(float64(121+s)+0.5, p, bgp.Withdraw, list...)
+		}
+	}
+	f.run(150)
+	if v := f.reading("PK", detect.BGPv4); v.Lost != gone {
+		t.Errorf("%+v", v)
+	}
+	f.run(400)
+	opened := false
+	for _, in := range f.m.Engine().Incidents() {
+		if in.Entity.Code == "PK" {
+			opened = in.State == detect.Confirmed && in.SuspectedAt.UnixMicro() <= int64(at(155))
+			t.Logf("%s from %s, suspected %s", in.State, in.Start.Time, in.SuspectedAt)
+		}
+	}
+	if !opened {
+		t.Error("the outage was not told in time")
+	}
+	for _, s := range f.m.Peers() {
+		if s.State != "up" {
+			t.Errorf("%s is %s: %s", s.Peer, s.State, s.Note)
+		}
+	}
+}
+
+// TestMassOfACollector: every session loses nearly all of its table at once. That is how a collector that lost its own sessions looks, and no news of the world.
+func TestMassOfACollector(t *testing.T) {
+	ps := peers(20)
+	f := newFeed(t)
+	for _, p := range ps {
+		f.say(0.5, p, bgp.RIB, blocks(0, 2000)...)
+	}
+	f.speak = ps
+	f.run(120)
+	for i, p := range ps {
+		list := blocks(0, 1900)
+		slices.Reverse(list[:95*(i+1)])
+		for s := range 4 {
+			f.apply(121.5+float64(s), p, bgp.Withdraw, list[s*475:(s+1)*475]...)
+		}
+	}
+	f.run(400)
+	for _, in := range f.m.Engine().Incidents() {
+		if in.Kind == detect.Outage {
+			t.Errorf("%s: %s", in.Entity.Code, in.State)
+		}
 	}
 }
