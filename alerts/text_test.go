@@ -224,13 +224,13 @@ func TestTemplates(t *testing.T) {
 // TestTemplatesRefused: what reaches beyond its text, has no end, or says nothing is refused before anything is sent, with the file's name.
 func TestTemplatesRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"{{.Secret}}":                     "Secret",
-		"{{range .Items}}{{.Incident}}":   "EOF",
-		"{{range 1000000000}}{{end}}x":    "range",
-		"{{$n := 9}}{{range $n}}{{end}}x": "range",
-		"{{range .More}}{{end}}x":         "range",
-		"{{printf \"%1000000d\" 1}}":      "printf",
-		"{{call .Line}}":                  "call",
+		"{{.Secret}}":                                                         "Secret",
+		"{{range .Items}}{{.Incident}}":                                       "EOF",
+		"{{range 1000000000}}{{end}}x":                                        "range",
+		"{{$n := 9}}{{range $n}}{{end}}x":                                     "range",
+		"{{range .More}}{{end}}x":                                             "range",
+		"{{printf \"%1000000d\" 1}}":                                          "printf",
+		"{{call .Line}}":                                                      "call",
 		"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}":         "define",
 		"{{block \"b\" .}}x{{end}}":                                           "define",
 		"{{range .Items}}{{range $.Items}}{{$.Full}}{{end}}{{end}}":           "more than",

@@ -24,7 +24,7 @@ const Still Occasion = "still"
 const still = "still"
 
 // TroubleKinds are the kinds of trouble that operators can choose, with monitor_fault for what befell the sources.
-var TroubleKinds = []string{"monitor_fault", "stalled", "lag", "disk", "clock", "certificate", "outbox", "channel", "copy", "reload"}
+var TroubleKinds = []string{"monitor_fault", "stalled", "lag", "disk", "clock", "certificate", "outbox", "channel", "copy", "ledger", "reload"}
 
 // Trouble is what somebody who looked found to be wrong now.
 type Trouble struct {

@@ -13,6 +13,8 @@ type List struct {
 	Server *Server
 	// To gives where a receiver is reached; an *alerts.Permanent says that he is not subscribed any more.
 	To func(ctx context.Context, receiver string) (*alerts.Recipient, error)
+	// Templates are the operator's own texts; nil: none.
+	Templates *alerts.Templates
 }
 
 // Send implements alerts.Channel.
@@ -25,6 +27,7 @@ func (l *List) Send(ctx context.Context, m *alerts.Message) (string, error) {
 	if err != nil {
 		return "", &alerts.Permanent{Err: errors.New("the subscriber's language is not known")}
 	}
+	words.Use(l.Templates)
 	return l.Server.Write(ctx, letter(m, to, words, l.Server.opt.Name))
 }
 

@@ -19,6 +19,7 @@ import (
 	netmail "net/mail"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -136,8 +137,17 @@ func TestRealServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := List{s, func(_ context.Context, receiver string) (*alerts.Recipient, error) {
-				return &alerts.Recipient{Address: strings.TrimPrefix(receiver, "mail.") + "@example.net", Language: "en", Leave: leave}, nil
+			own := t.TempDir()
+			if err := os.WriteFile(filepath.Join(own, "full.ar.tmpl"), []byte("ours: {{.Line}}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			templates, err := alerts.LoadTemplates(own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			language := "en"
+			l := List{Server: s, Templates: templates, To: func(_ context.Context, receiver string) (*alerts.Recipient, error) {
+				return &alerts.Recipient{Address: strings.TrimPrefix(receiver, "mail.") + "@example.net", Language: language, Leave: leave}, nil
 			}}
 			first, second, other := message("0001", ""), message("0002", "0001"), message("0001", "")
 			second.Items[0].Occasion = alerts.Retracted
@@ -180,6 +190,13 @@ func TestRealServer(t *testing.T) {
 			}
 			if a, b := unsigned(got[0].Octets), unsigned(got[3].Octets); !bytes.Equal(a, b) {
 				t.Errorf("the same message, sent again, differs:\n%s\n%s", a, b)
+			}
+			language = "ar"
+			if _, err := l.Send(t.Context(), first); err != nil {
+				t.Fatal(err)
+			}
+			if _, text, _ := parts(t, real.Taken(t)[4].Octets); !strings.HasPrefix(text, "ours: ") || !strings.Contains(text, leave) {
+				t.Errorf("with a text of the operator's own:\n%s", text)
 			}
 		})
 	}

@@ -127,7 +127,7 @@ func newPost(ctx context.Context, c conf.Config, dir string, store *sqlite.Store
 	if err != nil {
 		return nil, err
 	}
-	return &post{list, &smtp.List{Server: server, To: list.Recipient}}, nil
+	return &post{list, &smtp.List{Server: server, To: list.Recipient, Templates: c.Alerts.Texts()}}, nil
 }
 
 // alertLog notes what alerts do.

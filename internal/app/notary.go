@@ -220,6 +220,13 @@ func (n *notary) status() *web.LedgerStatus {
 	return &out
 }
 
+// failing is why the ledger is not written; empty: it is.
+func (n *notary) failing() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.failure
+}
+
 // write brings the ledger up to date and publishes a checkpoint.
 func (n *notary) write(ctx context.Context) (err error) {
 	if n.l == nil {

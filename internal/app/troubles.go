@@ -150,6 +150,11 @@ func (o *lookout) find(ctx context.Context, now time.Time) (found []alerts.Troub
 	if at, err := o.live.reloaded(); err != nil {
 		add("reload", 2, 0, "the configuration as read at %s cannot be used, and the one before is in force: %v", at.UTC().Format(time.RFC3339), err)
 	}
+	if n := o.live.notary; n != nil {
+		if why := n.failing(); why != "" {
+			add("ledger", 2, time.Minute, "the ledger is not written, and gets later what is received and found now: %s", why)
+		}
+	}
 	if o.copy != nil {
 		switch s := o.copy.status(); {
 		case !s.connected:
@@ -240,6 +245,7 @@ func certificates(c conf.Config) (list []certificate) {
 	}
 	add("clickhouse.tls_cert", c.ClickHouse.TLSCert)
 	add("clickhouse.tls_ca", c.ClickHouse.TLSCA)
+	add("mail.ca_file", c.Mail.CAFile)
 	return list
 }
 

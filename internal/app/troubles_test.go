@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net/http"
 	"os"
@@ -288,6 +289,12 @@ func TestTroubleFigures(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", s.behind, find(0), want)
 		}
 	}
+	x.o.copy = nil
+	x.w.notary.say(errors.New("no room"))
+	if got := find(0); got != "ledger" {
+		t.Errorf("a ledger that cannot be written: %q", got)
+	}
+	x.w.notary.say(nil)
 	x.o.copy = &copier{st: copyStatus{public: "it is away"}}
 	if got := find(0); got != "copy" {
 		t.Errorf("a copy that is away: %q", got)

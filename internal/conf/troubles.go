@@ -15,7 +15,7 @@ type OperatorReceiver struct {
 	Language     string        `json:"language"`     // of the texts: en or ar; empty: en
 	Webhook      *Webhook      `json:"webhook"`      // an HTTP address that takes CloudEvents; one of the ways is to be given
 	Alertmanager *Alertmanager `json:"alertmanager"` // a Prometheus Alertmanager
-	Kinds        []string      `json:"kinds"`        // of trouble: monitor_fault, stalled, lag, disk, clock, certificate, outbox, channel, copy, reload; empty: all
+	Kinds        []string      `json:"kinds"`        // of trouble: monitor_fault, stalled, lag, disk, clock, certificate, outbox, channel, copy, ledger, reload; empty: all
 	Quiet        alerts.Quiet  `json:"quiet_hours"`  // when messages wait
 }
 
@@ -50,7 +50,7 @@ func defaultTroubles() Troubles {
 func (a Alerts) Receivers() []Subscriber {
 	list := slices.Clone(a.Subscriptions)
 	for _, o := range a.Operator {
-		s := Subscriber{Receiver: o.Receiver, Language: o.Language, Webhook: o.Webhook, Alertmanager: o.Alertmanager}
+		s := Subscriber{Receiver: o.Receiver, Language: o.Language, Webhook: o.Webhook, Alertmanager: o.Alertmanager, templates: a.texts}
 		s.Kinds, s.Quiet, s.Troubles = []string{string(alerts.MonitorTrouble)}, o.Quiet, o.Kinds
 		if len(s.Troubles) == 0 {
 			s.Troubles = alerts.TroubleKinds
