@@ -139,6 +139,9 @@ func arrivals(t *testing.T, store *sqlite.Store, more, subscriptions string, rec
 			break
 		}
 	}
+	if _, err := d.Decide(t.Context(), u.now); err != nil { // it runs already when the first of them is made
+		t.Fatal(err)
+	}
 	const quiet = 90 * time.Second // after which nothing more comes of a revision
 	for i := range u.all {
 		at := alerts.MadeAt(&u.all[i].Incident)
