@@ -223,22 +223,23 @@ func TestTemplates(t *testing.T) {
 
 // TestTemplatesRefused: what reaches beyond its text, has no end, or says nothing is refused before anything is sent, with the file's name.
 func TestTemplatesRefused(t *testing.T) {
-	for text, want := range map[string]string{
-		"{{.Secret}}":                                                         "Secret",
-		"{{range .Items}}{{.Incident}}":                                       "EOF",
-		"{{range 1000000000}}{{end}}x":                                        "range",
-		"{{$n := 9}}{{range $n}}{{end}}x":                                     "range",
-		"{{range .More}}{{end}}x":                                             "range",
-		"{{printf \"%1000000d\" 1}}":                                          "printf",
-		"{{call .Line}}":                                                      "call",
-		"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}":         "define",
-		"{{block \"b\" .}}x{{end}}":                                           "define",
-		"{{range .Items}}{{range $.Items}}{{$.Full}}{{end}}{{end}}":           "more than",
-		"{{if false}}x{{end}}":                                                "no text",
-		"{{range .Items}}{{if (html .Line)}}x{{end}}{{end}}":                  "html",
-		strings.Repeat("x", maxTemplate+1):                                    "larger than",
-		"{{range .Items}}{{with $x := (index .Parts 5)}}{{$x}}{{end}}{{end}}": "index",
+	for _, x := range [][2]string{
+		{"{{.Secret}}", "Secret"},
+		{"{{range .Items}}{{.Incident}}", "EOF"},
+		{"{{range 1000000000}}{{end}}x", "range"},
+		{"{{$n := 9}}{{range $n}}{{end}}x", "range"},
+		{"{{range .More}}{{end}}x", "range"},
+		{"{{printf \"%1000000d\" 1}}", "printf"},
+		{"{{call .Line}}", "call"},
+		{"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}", "define"},
+		{"{{block \"b\" .}}x{{end}}", "define"},
+		{"{{range .Items}}{{range $.Items}}{{$.Full}}{{end}}{{end}}", "more than"},
+		{"{{if false}}x{{end}}", "no text"},
+		{"{{range .Items}}{{if (html .Line)}}x{{end}}{{end}}", "html"},
+		{strings.Repeat("x", maxTemplate+1), "larger than"},
+		{"{{range .Items}}{{with $x := (index .Parts 5)}}{{$x}}{{end}}{{end}}", "index"},
 	} {
+		text, want := x[0], x[1]
 		_, err := templates(t, map[string]string{"full.en.tmpl": text})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "full.en.tmpl") {
 			t.Errorf("%.60q: %v", text, err)
