@@ -14,11 +14,11 @@ import (
 
 type alertsCmd struct {
 	DryRun struct {
-		Config string        `help:"Configuration file with the subscriptions." type:"existingfile" required:"" placeholder:"FILE"`
-		Store  string        `help:"Folder of the store." default:"data" placeholder:"DIR"`
-		Since  time.Duration `help:"Only so long before the newest revision, such as 720h; without it, all." placeholder:"D"`
-		JSON   bool          `name:"json" help:"One message a line as JSON."`
-		Files  []string      `arg:"" optional:"" name:"file" help:"[COLLECTOR=]FILE|DIR: recorded messages to replay instead of reading a store."`
+		Config string   `help:"Configuration file with the subscriptions." type:"existingfile" required:"" placeholder:"FILE"`
+		Store  string   `help:"Folder of the store." default:"data" placeholder:"DIR"`
+		Since  length   `help:"Only so long before the newest revision, such as 30d or 12h; without it, all." placeholder:"D"`
+		JSON   bool     `name:"json" help:"One message a line as JSON."`
+		Files  []string `arg:"" optional:"" name:"file" help:"[COLLECTOR=]FILE|DIR: recorded messages to replay instead of reading a store."`
 	} `cmd:"" help:"Print what the subscriptions would have sent of what stands in a store, or of recorded messages."`
 	List struct {
 		Store string `help:"Folder of the store." default:"data" placeholder:"DIR"`
@@ -71,7 +71,7 @@ func (c *alertsCmd) Run(kctx *kong.Context, ctx context.Context) error {
 	case "held":
 		return app.AlertsLog(ctx, c.Held.Store, c.Held.Limit, os.Stdout)
 	case "dry-run":
-		return app.AlertsDryRun(ctx, c.DryRun.Config, c.DryRun.Store, c.DryRun.Files, c.DryRun.Since, c.DryRun.JSON, os.Stdout, os.Stderr)
+		return app.AlertsDryRun(ctx, c.DryRun.Config, c.DryRun.Store, c.DryRun.Files, time.Duration(c.DryRun.Since), c.DryRun.JSON, os.Stdout, os.Stderr)
 	case "feeds":
 		return app.AlertsFeeds(ctx, c.Feeds.Config, c.Feeds.Store, c.Feeds.Out, os.Stderr)
 	case "list":
@@ -84,12 +84,12 @@ func (c *alertsCmd) Run(kctx *kong.Context, ctx context.Context) error {
 
 // span is for how long an order holds, and who gives it.
 type span struct {
-	Who   string        `help:"Who says so; it is kept." required:"" placeholder:"NAME"`
-	Why   string        `help:"Why; it is kept." required:"" placeholder:"TEXT"`
-	From  time.Time     `help:"When it begins, as 2026-11-22T08:00:00Z; without it, now." placeholder:"TIME"`
-	Until time.Time     `help:"When it ends; at most 30 days after it begins." placeholder:"TIME" xor:"end"`
-	For   time.Duration `help:"How long it holds, such as 4h, instead of --until." placeholder:"D" xor:"end"`
-	Store string        `help:"Folder of the store, of a running monitor or not." default:"data" placeholder:"DIR"`
+	Who   string    `help:"Who says so; it is kept." required:"" placeholder:"NAME"`
+	Why   string    `help:"Why; it is kept." required:"" placeholder:"TEXT"`
+	From  time.Time `help:"When it begins, as 2026-11-22T08:00:00Z; without it, now." placeholder:"TIME"`
+	Until time.Time `help:"When it ends; at most 30 days after it begins." placeholder:"TIME" xor:"end"`
+	For   length    `help:"How long it holds, such as 4h or 7d, instead of --until." placeholder:"D" xor:"end"`
+	Store string    `help:"Folder of the store, of a running monitor or not." default:"data" placeholder:"DIR"`
 }
 
 // orders are the commands that all kinds of orders have.
@@ -147,5 +147,5 @@ func (c *orders) run(ctx context.Context, name string, kind alerts.OrderKind, o 
 		return app.AlertsOrder(ctx, c.End.Store, alerts.Order{Kind: alerts.EndOrder, Who: c.End.Who, Why: c.End.Why, Ends: c.End.N}, 0, os.Stdout)
 	}
 	o.Kind, o.Who, o.Why, o.From, o.Until = kind, s.Who, s.Why, s.From, s.Until
-	return app.AlertsOrder(ctx, s.Store, o, s.For, os.Stdout)
+	return app.AlertsOrder(ctx, s.Store, o, time.Duration(s.For), os.Stdout)
 }
