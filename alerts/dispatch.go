@@ -237,7 +237,8 @@ func (d *Dispatcher) replace(ctx context.Context, now time.Time, out []Outgoing)
 		held[to] = slices.DeleteFunc(list, func(w Outgoing) bool { return w.Attempts > 0 || d.busy[to] == w.N })
 	}
 	changed := map[int64]bool{}
-	for _, o := range out {
+	for i := range out { // all of it before anything gathers: what gathers takes along what waited
+		o := &out[i]
 		list := held[o.Message.Receiver]
 		for k := range list {
 			w := &list[k]
@@ -252,13 +253,17 @@ func (d *Dispatcher) replace(ctx context.Context, now time.Time, out []Outgoing)
 			})
 		}
 		o.Message.Items = slices.DeleteFunc(o.Message.Items, func(i Item) bool { return i.First && i.Occasion == Retracted && !o.Message.Digest })
-		if len(o.Message.Items) > 0 {
-			if k := d.gathers(&o, list, now); k >= 0 {
-				changed[list[k].N] = true
-				o.join(&list[k])
-			}
-			kept = append(kept, o)
+	}
+	for _, o := range out {
+		if len(o.Message.Items) == 0 {
+			continue
 		}
+		list := held[o.Message.Receiver]
+		if k := d.gathers(&o, list, now); k >= 0 {
+			changed[list[k].N] = true
+			o.join(&list[k])
+		}
+		kept = append(kept, o)
 	}
 	for _, o := range out {
 		for _, w := range held[o.Message.Receiver] {
