@@ -26,7 +26,6 @@ type Subscription struct {
 	Quiet     Quiet    `json:"quiet_hours"` // when messages wait
 	Digest    Digest   `json:"digest"`      // one message an hour or a day in place of one each time
 
-	// NetworksFrom is the severity from which a network is told of because it is in one of Countries.
 	NetworksFrom int `json:"networks_from"` // severity from which networks of the countries are told of by themselves, 1 to 4; 5: never; 0: 2
 
 	// Within gives the countries that a network is counted in. It is asked about networks only; nil: not known.

@@ -328,12 +328,16 @@ func TestTTLSecurity(t *testing.T) {
 	}
 }
 
-// dropped is how many packets the kernel has dropped for a reason: a counter of TcpExt.
+// dropped is how many packets the kernel has dropped for a reason: a counter of TcpExt. Without it a test says what did not run; on CI that is a failure.
 func dropped(t *testing.T, reason string) int {
 	t.Helper()
+	skip := t.Skip
+	if os.Getenv("CI") == "true" {
+		skip = t.Fatal
+	}
 	text, err := os.ReadFile("/proc/net/netstat")
 	if err != nil {
-		t.Skip(err)
+		skip("what the kernel drops is not known: ", err)
 	}
 	var names []string
 	for line := range strings.Lines(string(text)) {
@@ -350,7 +354,7 @@ func dropped(t *testing.T, reason string) int {
 		}
 		names = words
 	}
-	t.Skipf("this kernel does not count %s", reason)
+	skip("this kernel does not count ", reason)
 	return 0
 }
 
